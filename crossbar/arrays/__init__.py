@@ -1,0 +1,6 @@
+"""Array façades: drives in, solved currents and voltages out."""
+
+from crossbar.arrays.drives import only
+from crossbar.arrays.passive import PassiveArray
+
+__all__ = ["PassiveArray", "only"]

@@ -1,0 +1,99 @@
+"""What a user applies to an array's terminals, checked and brought to one shape."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.ma as ma
+import numpy.typing as npt
+
+from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.elements.xbar import SIDES, lines_of
+from crossbar.errors import DataError, TopologyError
+
+Drive = npt.ArrayLike | None
+
+
+def only(lines: int, k: int | Sequence[int], volts: float = 0.0) -> "ma.MaskedArray":
+    """A drive (lines,) that holds line k (or each of several) at `volts` [V] and leaves the ends of the others open."""
+    chosen = np.zeros(lines, bool)
+    chosen[k] = True
+    return ma.array(np.full(lines, float(volts)), mask=~chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Drives:
+    """Terminal voltages {side: (batch, lines)} [V], 0 where open; which ends are connected; one input or a batch."""
+
+    volts: dict[str, Array]
+    on: dict[str, Mask]
+    single: bool
+
+    @classmethod
+    def of(cls, values: Sequence[Drive], shape: tuple[int, int]) -> "Drives":
+        """From one value a side, in the order of SIDES; raises DataError for what is no voltage or has a wrong shape."""
+        given = {side: _one_side(side, value, lines_of(side, shape))
+                 for side, value in zip(SIDES, values, strict=True)}
+        sizes = {side: len(v) for side, (v, _) in given.items() if v.ndim == 2}
+        if len(set(sizes.values())) > 1:
+            raise DataError("drives come as batches of different lengths: "
+                            + ", ".join(f"{side} {size}" for side, size in sizes.items()))
+        batch = max(sizes.values(), default=1)
+        full = {side: tuple(np.array(np.broadcast_to(x, (batch, x.shape[-1]))) for x in pair)
+                for side, pair in given.items()}
+        drives = cls({s: v for s, (v, _) in full.items()}, {s: m for s, (_, m) in full.items()}, not sizes)
+        if not np.logical_or.reduce([m.any(axis=1) for m in drives.on.values()]).all():
+            raise DataError("nothing is driven: every end of every line is open")
+        return drives
+
+    @property
+    def batch(self) -> int:
+        """Number of inputs."""
+        return len(self.volts[SIDES[0]])
+
+    @property
+    def connected(self) -> dict[str, Mask]:
+        """{side: (lines,)} of the first input; after `blocks`, of all."""
+        return {side: mask[0] for side, mask in self.on.items()}
+
+    def take(self, which: IntArray) -> "Drives":
+        """Some of the inputs."""
+        return replace(self, volts={s: v[which] for s, v in self.volts.items()},
+                       on={s: m[which] for s, m in self.on.items()})
+
+    def blocks(self, size: int) -> Iterator[IntArray]:
+        """Indices of inputs with the same ends open, at most `size` at a time."""
+        pattern = np.concatenate(list(self.on.values()), axis=1)
+        if (pattern == pattern[0]).all():
+            groups = [np.arange(self.batch)]
+        else:
+            label = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()
+            groups = [np.flatnonzero(label == k) for k in range(label.max() + 1)]
+        for group in groups:
+            for start in range(0, len(group), size):
+                yield group[start:start + size]
+
+    def check_shorts(self, r_word: Array, r_bit: Array) -> None:
+        """Raise TopologyError where a line of exactly 0 ohm joins two voltages; resistances as of `with_leads`."""
+        for a, b, total in (("word_left", "word_right", r_word.sum(axis=1)), ("bit_top", "bit_bottom", r_bit.sum(axis=0))):
+            clash = (total == 0) & (self.volts[a] != self.volts[b])
+            if clash.any():
+                k, line = np.argwhere(clash)[0]
+                raise TopologyError(f"{a}[{line}] at {self.volts[a][k, line]:g} V and {b}[{line}] at "
+                                    f"{self.volts[b][k, line]:g} V are joined through exactly 0 ohm")
+
+
+def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
+    if value is None:
+        return np.zeros(lines), np.zeros(lines, bool)
+    try:
+        volts = np.asarray(ma.filled(value, 0.0), dtype=float)
+    except (TypeError, ValueError):
+        raise DataError(f"{side} must be None or voltages [V]: a scalar, ({lines},) or (batch, {lines})") from None
+    if volts.ndim > 2 or (volts.ndim and volts.shape[-1] != lines) or volts.size == 0:
+        raise DataError(f"{side} must be a scalar, ({lines},) or (batch, {lines}) [V], got shape {volts.shape}")
+    if not np.isfinite(volts).all():
+        raise DataError(f"{side} holds a voltage that is not finite; mask an entry (numpy.ma) to leave its end open")
+    if volts.ndim == 0:
+        volts = np.full(lines, float(volts))
+    return volts, ~np.broadcast_to(ma.getmaskarray(value), volts.shape)

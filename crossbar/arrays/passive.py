@@ -1,0 +1,206 @@
+"""Passive arrays: cells between word and bit lines, no access devices.
+
+    array = PassiveArray(cells, r_word=2.0, r_bit=2.0)
+    solution = array.solve(word_left=v)                # bit_bottom at 0 V, the other ends open
+
+Two paths, one result type: `lines` (conjugate gradients on the two planes of lines, solvers/lines.py) and `general` (the same
+array as a circuit, modified nodal analysis, mna.py), which is slow, exact and there to check the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.ma as ma
+import numpy.typing as npt
+
+from crossbar import memory
+from crossbar.analysis import operating_point
+from crossbar.arrays.drives import Drive, Drives
+from crossbar.circuit import Circuit, CircuitBuilder
+from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.elements.cells import Cells, LinearCells
+from crossbar.elements.linear import VoltageSources
+from crossbar.elements.solution import ArraySolution
+from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
+                                    with_leads)
+from crossbar.errors import DataError
+from crossbar.solvers.lines import Law, Plane, solve_planes
+
+_BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
+_BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
+
+
+@dataclass(frozen=True, eq=False)
+class PassiveArray:
+    """An immutable M x N array.
+
+    cells : (M, N) conductances [S] (0: open), or Cells such as MTJCells.
+    r_word, r_bit : wire segment resistance [ohm], scalar, or (M, N+1) and (M+1, N) with the leads; 0 exact, inf open.
+    r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
+    Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    """
+
+    cells: Cells
+    r_word: Array = field(default=2.0, kw_only=True)       # type: ignore[assignment]
+    r_bit: Array = field(default=2.0, kw_only=True)        # type: ignore[assignment]
+    r_driver: Mapping[str, Array] = field(default=0.0, kw_only=True)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.cells, Cells):
+            object.__setattr__(self, "cells", LinearCells(g=self.cells))
+        m, n = self.cells.shape
+        memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
+        object.__setattr__(self, "r_word", wire_resistance(self.r_word, (m, n + 1), "r_word"))
+        object.__setattr__(self, "r_bit", wire_resistance(self.r_bit, (m + 1, n), "r_bit"))
+        object.__setattr__(self, "r_driver", driver_resistance(self.r_driver, (m, n)))
+
+    @classmethod
+    def from_resistance(cls, resistance: npt.ArrayLike, **options: npt.ArrayLike) -> "PassiveArray":
+        """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell."""
+        r = np.asarray(resistance, dtype=float)
+        if not (r > 0).all():
+            raise DataError("cell resistances must be positive [ohm] (inf: open)")
+        return cls(LinearCells(g=1 / r), **options)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_xbar(cls, xbar: Xbar) -> "PassiveArray":
+        """The array of a circuit or deck (`deck.arrays["x1"]`), without what is attached to it."""
+        return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.cells.shape
+
+    def with_cells(self, cells: Cells | npt.ArrayLike) -> "PassiveArray":
+        """The same wires around other cells."""
+        return replace(self, cells=cells)  # type: ignore[arg-type]
+
+    def solve(self, word_left: Drive = None, word_right: Drive = None, bit_top: Drive = None,
+              bit_bottom: Drive = 0.0, *, rtol: float = 1e-10, keep: Literal["nodes", "terminals"] = "nodes",
+              method: Literal["lines", "general"] = "lines") -> ArraySolution:
+        """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
+
+        None leaves a side open; masked entries (numpy.ma) leave those lines' ends open. Raises DataError for NaN, a wrong
+        shape, or if no end is driven; TopologyError where 0 ohm joins two voltages; ConvergenceError if sum |KCL| stays
+        above rtol times sum |cell current|.
+        """
+        drives = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape)
+        if method not in ("lines", "general") or keep not in ("nodes", "terminals"):
+            raise DataError('method is "lines" or "general", keep is "nodes" or "terminals"')
+        batch, cells = drives.batch, self.shape[0] * self.shape[1]
+        held = batch * cells * 16 if keep == "nodes" else 0
+        memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
+                       held + _BYTES_A_CELL * min(batch * cells, max(cells, _BLOCK_CELLS)))
+        solve = self._solve_lines if method == "lines" else self._solve_general
+        parts = []
+        for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
+            part = solve(drives.take(which), rtol)
+            parts.append((which, part if keep == "nodes" else replace(part, nodes=None)))
+        return _gather(parts, drives.single)
+
+    def transfer(self, source: str, sink: str, **others: Drive) -> Array:
+        """Transfer conductances T (lines of source, lines of sink) [S] of linear cells: sink current = v_source @ T.
+
+        source, sink : sides; the outputs are held at 0 V. others: further sides held at 0 V (side=0.0); unnamed ends are open.
+        By reciprocity the side with fewer lines is driven, one line at a time. Raises DataError for nonlinear cells.
+        """
+        if not self.cells.linear:
+            raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
+        if source not in SIDES or sink not in SIDES or source == sink:
+            raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
+        if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
+            raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
+        n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)
+        driven, read = (source, sink) if n_source <= n_sink else (sink, source)
+        drives = {"bit_bottom": None} | others | {driven: np.eye(min(n_source, n_sink)), read: 0.0}
+        out = self.solve(**drives, keep="terminals").terminal_current[read]  # type: ignore[arg-type]
+        return out if driven == source else out.T
+
+    def to_circuit(self, word_left: Drive = None, word_right: Drive = None, bit_top: Drive = None,
+                   bit_bottom: Drive = 0.0) -> Circuit:
+        """The array `x` with a source `v_<side>[k]` at node `<side>[k]` for every connected end; no batch of drives."""
+        drives = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape)
+        if drives.batch != 1:
+            raise DataError("a circuit holds one input; drives are scalars or (lines,)")
+        return self._circuit(drives)
+
+    def _circuit(self, drives: Drives) -> Circuit:
+        builder = CircuitBuilder(title=f"{self.shape[0]} x {self.shape[1]} passive array")
+        terminals = {}
+        for side, on in drives.connected.items():
+            lines = np.flatnonzero(on)
+            if lines.size == 0:
+                continue
+            nodes = np.full(on.size, -1)
+            nodes[lines] = [builder.node(f"{side}[{k}]") for k in lines]
+            builder.add(VoltageSources(names=[f"v_{side}[{k}]" for k in lines], value=drives.volts[side][0, lines],
+                                       nodes=np.column_stack((nodes[lines], np.zeros_like(lines)))))
+            terminals[side] = nodes
+        builder.add_array(Xbar(name="x", cells=self.cells, r_word=self.r_word, r_bit=self.r_bit,
+                               r_driver=self.r_driver, terminals=terminals))
+        return builder.build()
+
+    def _solve_general(self, drives: Drives, rtol: float) -> ArraySolution:
+        points = (operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol).array("x")
+                  for k in range(drives.batch))
+        return _gather([(np.array([k]), _as_batch(point)) for k, point in enumerate(points)], single=False)
+
+    def _solve_lines(self, drives: Drives, rtol: float) -> ArraySolution:
+        on = drives.connected
+        r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
+        drives.check_shorts(r_word, r_bit)
+        isolated = isolated_nodes(r_word, r_bit, self.cells.conductance > 0)
+        left, right, top, bottom = (drives.volts[side] for side in SIDES)
+        done = solve_planes(Plane(np.ascontiguousarray(r_word.T), left, right), Plane(r_bit, top, bottom),
+                            _law(self.cells, isolated), linear=self.cells.linear, rtol=rtol)
+        nodes = (np.ascontiguousarray(done.u.transpose(0, 2, 1)), done.v)
+        if isolated is not None:
+            for x, lost in zip(nodes, isolated, strict=True):
+                x[:, lost] = np.nan
+        return ArraySolution(
+            cells=self.cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
+            terminal_voltage={side: np.where(on[side], drives.volts[side], np.nan) for side in SIDES},
+            terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=nodes,
+            residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,
+            method="lines")
+
+
+def _law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
+    """The cells' law as the line solver takes it: slopes with a batch axis, isolated cells dead."""
+    alive = None if isolated is None else ~(isolated[0] | isolated[1])
+
+    def law(v: Array) -> tuple[Array, Array]:
+        i, g = cells.current(v)
+        g = g.reshape(-1, *cells.shape)
+        return (i, g) if alive is None else (i * alive, g * alive)
+    return law
+
+
+def _as_batch(s: ArraySolution) -> ArraySolution:
+    """The solution of one input as a batch of one."""
+    return replace(s, residual=np.atleast_1d(s.residual), relative_residual=np.atleast_1d(s.relative_residual),
+                   terminal_voltage={side: v[None] for side, v in s.terminal_voltage.items()},
+                   terminal_current={side: i[None] for side, i in s.terminal_current.items()},
+                   nodes=None if s.nodes is None else (s.nodes[0][None], s.nodes[1][None]))
+
+
+def _gather(parts: list[tuple[IntArray, ArraySolution]], single: bool) -> ArraySolution:
+    """One solution from those of blocks of inputs, in the order of the inputs; without the batch axis if `single`."""
+    order = np.argsort(np.concatenate([which for which, _ in parts]))
+    solutions = [s for _, s in parts]
+    first = solutions[0]
+
+    def joined(arrays: list[Array]) -> Array:
+        whole = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)[order]
+        return whole[0] if single else whole
+    return replace(
+        first, residual=joined([np.asarray(s.residual) for s in solutions]),
+        relative_residual=joined([np.asarray(s.relative_residual) for s in solutions]),
+        terminal_voltage={side: joined([s.terminal_voltage[side] for s in solutions]) for side in SIDES},
+        terminal_current={side: joined([s.terminal_current[side] for s in solutions]) for side in SIDES},
+        nodes=None if first.nodes is None else (joined([s.word_voltage for s in solutions]),
+                                                joined([s.bit_voltage for s in solutions])),
+        iterations=sum(s.iterations for s in solutions))

@@ -1,0 +1,1 @@
+"""Element families: frozen batches of devices with their stamps, and the geometry of arrays."""

@@ -1,0 +1,138 @@
+"""Cell laws of an array: current and slope at the cell voltage (word minus bit line), all cells at once.
+
+    law.current(v) -> i [A], di/dv [S];  v (..., M, N) [V];  a linear law returns the same slopes for every input
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from crossbar import mtj
+from crossbar.elements.base import Array, Batch, IntArray
+from crossbar.elements.linear import Resistors
+from crossbar.elements.nonlinear import MTJs
+from crossbar.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cells(ABC):
+    """M x N two-terminal cells."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+
+    @property
+    @abstractmethod
+    def linear(self) -> bool:
+        """Whether the current is proportional to the voltage."""
+
+    @abstractmethod
+    def current(self, v: Array) -> tuple[Array, Array]:
+        """Currents (..., M, N) [A] and slopes (..., M, N) or (M, N) [S] at cell voltages v (..., M, N) [V]."""
+
+    @abstractmethod
+    def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
+        """The cells with flat indices `which` as circuit elements between `nodes` (len(which), 2)."""
+
+    @property
+    def conductance(self) -> Array:
+        """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
+        return self.current(np.zeros(self.shape))[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearCells(Cells):
+    """Ohmic cells of conductance g (M, N) [S], 0 for an open cell. Raises DataError if g is negative or not finite."""
+
+    g: Array
+
+    def __post_init__(self) -> None:
+        try:
+            g = np.asarray(self.g, dtype=float)
+        except (TypeError, ValueError):
+            raise DataError("cell conductances must be an (M, N) array of numbers [S]") from None
+        if g.ndim != 2 or g.size == 0:
+            raise DataError(f"cell conductances must have shape (M, N), both at least 1, got {g.shape}")
+        bad = ~(np.isfinite(g) & (g >= 0))
+        if bad.any():
+            i, j = np.argwhere(bad)[0]
+            raise DataError(f"cell [{i},{j}] has conductance {g[i, j]} S; it must be finite and at least 0 (0: open)")
+        object.__setattr__(self, "g", g)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.g.shape[0], self.g.shape[1]
+
+    @property
+    def linear(self) -> bool:
+        return True
+
+    def current(self, v: Array) -> tuple[Array, Array]:
+        return self.g * v, self.g
+
+    def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
+        return Resistors(names=names, nodes=nodes, g=self.g.ravel()[which])
+
+
+@dataclass(frozen=True, eq=False)
+class MTJCells(Cells):
+    """Junctions, free layer on the word line.
+
+    params : fields are scalars or broadcast to (M, N).
+    state : (M, N), whatever `crossbar.mtj.as_state` accepts; +1 parallel, -1 antiparallel.
+    m_z : (M, N) in [-1, 1], instead of state: cos(theta), for partly switched cells (a mean over domains or devices).
+    """
+
+    params: mtj.MTJParams
+    state: npt.ArrayLike | None = None
+    m_z: Array | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if (self.state is None) == (self.m_z is None):
+            raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
+        m_z = mtj.as_state(self.state) if self.m_z is None else np.asarray(self.m_z, dtype=float)
+        if m_z.ndim != 2 or m_z.size == 0:
+            raise DataError(f"MTJ states must have shape (M, N), both at least 1, got {m_z.shape}")
+        if not (np.abs(m_z) <= 1).all():
+            raise DataError("m_z = cos(theta) must lie in [-1, 1]")
+        try:
+            fits = np.broadcast_shapes(self.params.shape, m_z.shape) == m_z.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise DataError(f"MTJ parameters of shape {self.params.shape} do not fit states of shape {m_z.shape}")
+        object.__setattr__(self, "m_z", m_z.astype(float))
+        if self.state is not None:
+            object.__setattr__(self, "state", m_z)
+
+    @property
+    def _m_z(self) -> Array:
+        assert self.m_z is not None  # __post_init__ saw to it
+        return self.m_z
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._m_z.shape[0], self._m_z.shape[1]
+
+    @property
+    def linear(self) -> bool:
+        return bool(np.isinf(self.params.v_h).all())
+
+    def current(self, v: Array) -> tuple[Array, Array]:
+        if self.linear:
+            g = mtj.conductance(self.params, self._m_z)
+            return g * v, g
+        return mtj.current(v, self.params, self._m_z)
+
+    def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
+        fields = {name: _pick(getattr(self.params, name), self.shape, which) for name in ("r_p", "tmr", "v_h")}
+        return MTJs(names=names, nodes=nodes, params=mtj.MTJParams(**fields), state=self._m_z.ravel()[which])
+
+
+def _pick(value: npt.ArrayLike, shape: tuple[int, int], which: IntArray) -> npt.ArrayLike:
+    return value if np.ndim(value) == 0 else np.broadcast_to(value, shape).ravel()[which]

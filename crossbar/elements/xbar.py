@@ -1,0 +1,203 @@
+"""Geometry of a crossbar: wires, leads, terminals and the numbering of its nodes. Nothing here solves anything.
+
+Word line i:  left terminal - driver - segment 0 - node (i, 0) - segment 1 - ... - node (i, N-1) - segment N - driver - right terminal
+Bit line j the same from top to bottom.  Cell (i, j) joins word node (i, j) and bit node (i, j).
+
+Nodes of an expanded array, from its first number on: word nodes row by row, then bit nodes row by row; `name.wl[i,j]`,
+`name.bl[i,j]`; the cells are `name[i,j]`, the wire segments `name.rwl[i,s]` and `name.rbl[s,j]`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from crossbar.elements.base import Array, Batch, IntArray, Mask
+from crossbar.elements.cells import Cells
+from crossbar.elements.linear import Wires
+from crossbar.errors import DataError
+
+#: The four sides of a passive array, in the order used everywhere; the first letter tells rows from columns.
+SIDES = ("word_left", "word_right", "bit_top", "bit_bottom")
+
+
+def lines_of(side: str, shape: tuple[int, int]) -> int:
+    """Number of lines that end at a side of an array of this shape."""
+    return shape[0] if side.startswith("word") else shape[1]
+
+
+def wire_resistance(value: npt.ArrayLike, shape: tuple[int, int], name: str) -> Array:
+    """A scalar or per-segment resistance [ohm] as an array of the given shape; DataError for NaN, < 0 or a misfit."""
+    try:
+        r = np.asarray(value, dtype=float)
+        out = np.array(np.broadcast_to(r, shape)) if r.ndim == 0 or r.shape == shape else None
+    except (TypeError, ValueError):
+        raise DataError(f"{name} must be a number or an array of shape {shape} [ohm]") from None
+    if out is None:
+        raise DataError(f"{name} must be a number or have shape {shape} (one entry a segment, leads included), "
+                        f"got {r.shape}")
+    if not (r >= 0).all():
+        raise DataError(f"{name} must be at least 0 ohm (0: exact short, inf: open) and not NaN")
+    return out
+
+
+def driver_resistance(value: npt.ArrayLike | Mapping[str, npt.ArrayLike], shape: tuple[int, int]) -> dict[str, Array]:
+    """Series resistance [ohm] of every lead, {side: (lines,)}, from a scalar or {side: scalar or (lines,)}."""
+    given = value if isinstance(value, Mapping) else dict.fromkeys(SIDES, value)
+    unknown = set(given) - set(SIDES)
+    if unknown:
+        raise DataError(f"r_driver names unknown sides {sorted(unknown)}; sides are {', '.join(SIDES)}")
+    return {side: wire_resistance(given.get(side, 0.0), (lines_of(side, shape),), f"r_driver of {side}")
+            for side in SIDES}
+
+
+def with_leads(r_word: Array, r_bit: Array, r_driver: Mapping[str, Array],
+               connected: Mapping[str, Mask]) -> tuple[Array, Array]:
+    """Segment resistances (M, N+1) and (M+1, N) with the drivers in the leads, and inf where an end is open.
+
+    connected : {side: (lines,) bool}; a missing side is open.
+    """
+    word, bit = r_word.copy(), r_bit.copy()
+    for side, lead in zip(SIDES, (word[:, 0], word[:, -1], bit[0], bit[-1]), strict=True):
+        lead += r_driver[side]
+        lead[~connected.get(side, np.zeros(len(lead), bool))] = np.inf
+    return word, bit
+
+
+def isolated_nodes(r_word: Array, r_bit: Array, conducting: Mask) -> tuple[Mask, Mask] | None:
+    """Word and bit nodes (M, N) that no terminal reaches, or None if there is none; resistances as of `with_leads`."""
+    if np.isinf(r_word).sum(axis=1).max() <= 1 and np.isinf(r_bit).sum(axis=0).max() <= 1:
+        return None  # one opening cuts a line into pieces that each keep a terminal
+    word, word_held = _pieces(np.isinf(r_word))
+    bit_t, bit_held = _pieces(np.isinf(r_bit.T))
+    bit = bit_t.T + word_held.size
+    held = np.flatnonzero(np.concatenate((word_held, bit_held)))
+    terminal = word_held.size + bit_held.size
+    a = np.concatenate((word[conducting], held))
+    b = np.concatenate((bit[conducting], np.full(held.size, terminal)))
+    graph = coo_array((np.ones(a.size, np.int8), (a, b)), shape=(terminal + 1, terminal + 1))
+    label = connected_components(graph, directed=False)[1]
+    lost = label != label[terminal]
+    return (lost[word], lost[bit]) if lost.any() else None
+
+
+def _pieces(openings: Mask) -> tuple[IntArray, Mask]:
+    """Numbers (L, n) of the pieces into which openings (L, n+1) cut the lines, and which pieces keep a terminal."""
+    cuts = np.cumsum(openings[:, 1:-1], axis=1)
+    within = np.concatenate((np.zeros((len(openings), 1), np.intp), cuts), axis=1)
+    first = np.concatenate(([0], np.cumsum(within[:, -1] + 1)))
+    held = np.zeros(first[-1], bool)
+    held[first[:-1][~openings[:, 0]]] = True
+    held[first[1:][~openings[:, -1]] - 1] = True
+    return within + first[:-1, None], held
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Xbar:
+    """A passive array in a circuit: cells, wires, and the circuit nodes at its terminals."""
+
+    name: str
+    cells: Cells
+    r_word: Array                   # (M, N+1) [ohm]
+    r_bit: Array                    # (M+1, N) [ohm]
+    r_driver: Mapping[str, Array]   # {side: (lines,)} [ohm]
+    terminals: Mapping[str, IntArray]  # {side: (lines,)} node indices, -1 where a line's end is open
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.cells.shape
+
+    @property
+    def node_count(self) -> int:
+        """Number of inner nodes."""
+        return 2 * self.shape[0] * self.shape[1]
+
+    @cached_property
+    def leads(self) -> tuple[Array, Array]:
+        """Segment resistances of both planes, see `with_leads`."""
+        connected = {side: nodes >= 0 for side, nodes in self.terminals.items()}
+        return with_leads(self.r_word, self.r_bit, self.r_driver, connected)
+
+    @cached_property
+    def isolated(self) -> tuple[Mask, Mask] | None:
+        """Nodes that no terminal reaches, see `isolated_nodes`."""
+        return isolated_nodes(*self.leads, self.cells.conductance > 0)
+
+    def numbers(self, first: int) -> tuple[IntArray, IntArray]:
+        """Node numbers (M, N) of the word and of the bit plane; an isolated node has ground's, 0."""
+        size = self.node_count // 2
+        word = (first + np.arange(size)).reshape(self.shape)
+        bit = word + size
+        if self.isolated is not None:
+            word[self.isolated[0]] = 0
+            bit[self.isolated[1]] = 0
+        return word, bit
+
+    def expand(self, first: int) -> tuple[Wires, Wires, Batch]:
+        """Word segments, bit segments and cells as element batches; inner nodes are numbered from `first` on."""
+        word, bit = self.numbers(first)
+        r_word, r_bit = self.leads
+        left, right, top, bottom = (self.terminals.get(side, np.full(lines_of(side, self.shape), -1))
+                                    for side in SIDES)
+        along_word = np.column_stack((left, word, right))
+        along_bit = np.vstack((top, bit, bottom))
+        cells = np.flatnonzero((self.cells.conductance > 0) & (word > 0) & (bit > 0))
+        ends = np.column_stack((word.ravel()[cells], bit.ravel()[cells]))
+        return (_segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
+                _segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
+                self.cells.batch(GridNames(self.name, self.shape, cells), ends, cells))
+
+
+    def segment_currents(self, word: Array, bit: Array) -> tuple[Array, Array]:
+        """Currents (M, N+1), (M+1, N) [A] of all segments from those of the expanded ones; 0 in open segments."""
+        out = []
+        for wires, i in zip(self.expand(1)[:2], (word, bit), strict=True):
+            assert isinstance(wires.names, GridNames)
+            full = np.zeros(wires.names.shape)
+            full.ravel()[wires.names.which] = i
+            out.append(full)
+        return out[0], out[1]
+
+
+@dataclass(frozen=True, eq=False)
+class GridNames(Sequence[str]):
+    """Names prefix[i,j] of some entries of a grid, made when asked for: a million strings are never stored."""
+
+    prefix: str
+    shape: tuple[int, int]
+    which: IntArray  # flat indices, ascending
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def __getitem__(self, k):  # type: ignore[no-untyped-def]
+        if isinstance(k, slice):
+            return GridNames(self.prefix, self.shape, self.which[k])
+        i, j = divmod(int(self.which[k]), self.shape[1])
+        return f"{self.prefix}[{i},{j}]"
+
+    def find(self, name: str) -> int | None:
+        """Position of a name, or None."""
+        found = re.fullmatch(r"(.*)\[\s*(\d+)\s*,\s*(\d+)\s*\]", name)
+        if not found or found[1] != self.prefix:
+            return None
+        i, j = int(found[2]), int(found[3])
+        if i >= self.shape[0] or j >= self.shape[1]:
+            return None
+        flat = i * self.shape[1] + j
+        at = int(np.searchsorted(self.which, flat))
+        return at if at < len(self.which) and self.which[at] == flat else None
+
+
+def _segments(prefix: str, r: Array, before: IntArray, after: IntArray) -> Wires:
+    """The finite segments between live nodes (an open end is -1, an isolated node 0 on both sides)."""
+    live = np.isfinite(r) & ~((before == 0) & (after == 0)) & (before >= 0) & (after >= 0)
+    which = np.flatnonzero(live)
+    return Wires(names=GridNames(prefix, r.shape, which), r=r.ravel()[which],  # type: ignore[arg-type]
+                 nodes=np.column_stack((before.ravel()[which], after.ravel()[which])))

@@ -1,0 +1,32 @@
+"""Refuse what would not fit, before it is allocated."""
+
+from pathlib import Path
+
+import psutil
+
+from crossbar.errors import SizeError
+
+_CGROUP_FILES = (  # limit and use in bytes, cgroup v2 then v1
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def available() -> int:
+    """Memory [byte] this process may still take: the machine's, or its control group's where that is less."""
+    free = int(psutil.virtual_memory().available)
+    for limit_file, use_file in _CGROUP_FILES:
+        try:
+            limit = int(Path(limit_file).read_text())
+            used = int(Path(use_file).read_text())
+        except (OSError, ValueError):  # absent, or "max": no limit here
+            continue
+        free = min(free, max(limit - used, 0))
+    return free
+
+
+def require(what: str, estimate: float) -> None:
+    """Raise SizeError if `estimate` [byte] exceeds the available memory; `what` begins the message."""
+    limit = available()
+    if estimate > limit:
+        raise SizeError(what, estimate=estimate, limit=limit)

@@ -1,0 +1,194 @@
+"""Modified nodal analysis: a circuit as F(x) = 0 with a sparse Jacobian (Ho, Ruehli, Brennan 1975).
+
+Unknowns x, in this order: voltages of the named nodes without ground, of the arrays' inner nodes, branch currents batch by
+batch.  Equations likewise: KCL of each node (sum of the currents that leave it), branch equations.
+F is summed from the elements' own currents, not from matrix times vector: what is checked is Kirchhoff's law itself.
+
+`analyse` finds the sparsity pattern once and where each element's slopes go in it; a System of that plan refills the values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array
+
+from crossbar.circuit import Circuit
+from crossbar.elements.base import Array, Batch, IntArray
+from crossbar.errors import DataError
+from crossbar.solvers.newton import Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Numbering and sparsity pattern of a circuit; index 0 stands for ground throughout and is cut off at the end."""
+
+    kinds: tuple[type[Batch], ...]
+    nodes: tuple[IntArray, ...]
+    unknowns: tuple[IntArray, ...]   # (n, local unknowns) of each batch
+    equations: tuple[IntArray, ...]  # (n, local equations) of each batch
+    branches: tuple[int, ...]        # first branch unknown of each batch, 0 where it has none
+    node_count: int
+    size: int                        # unknowns with ground
+    dead: IntArray                   # unknowns that no element touches (isolated nodes of arrays); they are held at 0
+    slots: IntArray                  # where each Jacobian entry goes in the data; the last slot takes what belongs to ground
+    indices: npt.NDArray[np.int32]
+    indptr: npt.NDArray[np.int32]
+
+    def fits(self, circuit: Circuit) -> bool:
+        """Whether another circuit has the same elements on the same nodes, so that this plan serves it."""
+        return (circuit.node_count == self.node_count
+                and tuple(type(b) for b in circuit.flat) == self.kinds
+                and all(np.array_equal(b.nodes, n) for b, n in zip(circuit.flat, self.nodes, strict=True)))
+
+
+def analyse(circuit: Circuit) -> Plan:
+    """Number the unknowns and find the pattern; raises DataError for an empty circuit, or where a sensed element has no
+    branch current."""
+    if not circuit.flat:
+        raise DataError("the circuit holds no element")
+    branches, size = [], circuit.node_count
+    for batch in circuit.flat:
+        branches.append(size if batch.has_branch else 0)
+        size += len(batch.nodes) if batch.has_branch else 0
+    unknowns, equations, rows, columns = [], [], [], []
+    for batch, first in zip(circuit.flat, branches, strict=True):
+        own = np.arange(first, first + len(batch.nodes))[:, None] if batch.has_branch \
+            else np.empty((len(batch.nodes), 0), np.intp)
+        sensed = _sensed(circuit, batch, branches)
+        unknowns.append(np.hstack((batch.nodes, own, sensed)))
+        equations.append(np.hstack((batch.nodes, own)))
+        row, column = np.nonzero(batch.stencil)
+        rows.append(equations[-1][:, row].ravel())
+        columns.append(unknowns[-1][:, column].ravel())
+    touched = np.zeros(size, bool)
+    touched[np.concatenate([u.ravel() for u in unknowns])] = True
+    dead = np.flatnonzero(~touched[1:]) + 1
+    r, c = np.concatenate((*rows, dead)), np.concatenate((*columns, dead))
+    live = (r > 0) & (c > 0)
+    keys, where = np.unique((c[live] - 1) * size + (r[live] - 1), return_inverse=True)
+    slots = np.full(r.size, keys.size)
+    slots[live] = where
+    indptr = np.searchsorted(keys, np.arange(size) * size).astype(np.int32)
+    return Plan(tuple(type(b) for b in circuit.flat), tuple(b.nodes for b in circuit.flat), tuple(unknowns),
+                tuple(equations), tuple(branches), circuit.node_count, size, dead, slots,
+                (keys % size).astype(np.int32), indptr)
+
+
+def _sensed(circuit: Circuit, batch: Batch, branches: Sequence[int]) -> IntArray:
+    """Unknowns (n, sensed) of the branch currents that a batch reads."""
+    found = []
+    for name in batch.senses:
+        k, at = circuit.element(name)
+        if not circuit.flat[k].has_branch:
+            raise DataError(f"{batch.names[0]} reads the current of {name}, which is no voltage source; put a 0 V source "
+                            "in series with it and read that")
+        found.append(branches[k] + at)
+    return np.array(found, dtype=np.intp).reshape(len(batch.nodes), -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerances:
+    """When an operating point counts as solved. Circuits of linear elements are held to `linear` whatever reltol says."""
+
+    reltol: float = 1e-3   # of an unknown's size, and of the currents that meet at a node
+    vntol: float = 1e-6    # [V]
+    abstol: float = 1e-12  # [A]
+    linear: float = 1e-10
+    array: float = 1e-10   # sum |KCL| / sum |cell current| of every array
+
+
+@dataclass(frozen=True, eq=False)
+class Kirchhoff:
+    """The certificate of a solution: how well Kirchhoff's current law holds."""
+
+    residual: float           # largest |KCL| of a node [A]
+    relative_residual: float  # largest |KCL| of a node over the sum of |currents| that meet there, noise floor apart
+    node: str                 # where the residual is largest
+
+
+class System:
+    """F(x) of one circuit on a plan; the problem that `solvers.newton` takes."""
+
+    def __init__(self, circuit: Circuit, plan: Plan, tolerances: Tolerances) -> None:
+        self.circuit, self.plan, self.tolerances = circuit, plan, tolerances
+        self.linear = all(b.linear for b in circuit.flat)
+        self.size = plan.size - 1
+        self.nodes = slice(0, plan.node_count - 1)
+
+    def forces(self, x: Array) -> list[tuple[Array, Array]]:
+        """What every batch evaluates to at x (size,): local f and slopes."""
+        full = np.concatenate(([0.0], x))
+        return [b.evaluate(full[u]) for b, u in zip(self.circuit.flat, self.plan.unknowns, strict=True)]
+
+    def evaluate(self, x: Array) -> Evaluation:
+        values = self.forces(x)
+        forces = [f for f, _ in values]
+        residual, scale = self.balance(forces)
+        slopes = np.concatenate([*(s.ravel() for _, s in values), np.ones(self.plan.dead.size)])
+        data = np.bincount(self.plan.slots, weights=slopes, minlength=self.plan.indices.size + 1)
+        jacobian = csc_array((data[:self.plan.indices.size], self.plan.indices, self.plan.indptr),
+                             shape=(self.size, self.size))
+        over = np.abs(residual) / self._tolerance(x, scale)
+        worst = int(np.argmax(over)) if over.size else 0
+        misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(residual, forces))
+        return Evaluation(residual, jacobian, misfit, worst)
+
+    def balance(self, forces: list[Array]) -> tuple[Array, Array]:
+        """F (size,) and the sum of |contributions| to each equation, from the local f of every batch."""
+        at = np.concatenate([e.ravel() for e in self.plan.equations])
+        f = np.concatenate([f.ravel() for f in forces])
+        return tuple(np.bincount(at, weights=w, minlength=self.plan.size)[1:] for w in (f, np.abs(f)))
+
+    def _tolerance(self, x: Array, scale: Array) -> Array:
+        """Largest |F| that counts as solved, per equation [A] or [V]."""
+        t = self.tolerances
+        relative = min(t.linear, t.reltol) if self.linear else t.reltol
+        currents, volts = scale[self.nodes], np.abs(x[self.nodes]).max(initial=0.0)
+        # the current that rounding alone leaves at a node is set by the largest in the circuit
+        floor = min(t.abstol, relative * currents.max(initial=0.0)) if self.linear else t.abstol
+        branch = max(relative * volts, 4 * np.finfo(float).eps * volts)
+        tiny = np.finfo(float).tiny
+        return np.concatenate((relative * currents + floor + tiny,
+                               np.full(self.size - currents.size, branch + (0 if self.linear else t.vntol) + tiny)))
+
+    def _array_misfit(self, residual: Array, forces: list[Array]) -> float:
+        return max(self.array_residuals(residual, forces), default=0.0) / self.tolerances.array
+
+    def array_residuals(self, residual: Array, forces: list[Array]) -> list[float]:
+        """sum |KCL| over the inner nodes / sum |cell current| of every array."""
+        out = []
+        circuit = self.circuit
+        for k, array in enumerate(circuit.arrays):
+            first = circuit.first_inner[k] - 1
+            misfit = np.abs(residual[first:first + array.node_count]).sum()
+            carried = np.abs(forces[len(circuit.batches) + 3 * k + 2][:, 0]).sum()
+            out.append(float(misfit / carried) if carried > 0 else float(misfit > 0))
+        return out
+
+    def change(self, new: Array, old: Array) -> float:
+        t = self.tolerances
+        floor = np.full(self.size, t.abstol)
+        floor[self.nodes] = t.vntol
+        bound = t.reltol * np.maximum(np.abs(new), np.abs(old)) + floor
+        return float((np.abs(new - old) / bound).max(initial=0.0))
+
+    def name(self, equation: int) -> str:
+        number = equation + 1
+        if number < self.plan.node_count:
+            return f"node {self.circuit.node_name(number)}"
+        for batch, first in zip(self.circuit.flat, self.plan.branches, strict=True):
+            if batch.has_branch and first <= number < first + len(batch.nodes):
+                return f"element {batch.names[number - first]}"
+        return f"equation {equation}"
+
+    def certificate(self, forces: list[Array]) -> Kirchhoff:
+        """How well KCL holds."""
+        residual, scale = self.balance(forces)
+        misfit, currents = np.abs(residual[self.nodes]), scale[self.nodes]
+        if misfit.size == 0:
+            return Kirchhoff(0.0, 0.0, "0")
+        worst = int(np.argmax(misfit))
+        relative = misfit / np.maximum(currents, 1e-6 * currents.max() + np.finfo(float).tiny)
+        return Kirchhoff(float(misfit[worst]), float(relative.max()), self.circuit.node_name(worst + 1))

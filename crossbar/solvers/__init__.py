@@ -1,0 +1,1 @@
+"""Solvers of equations given as matrices and callables; they know nothing of devices."""

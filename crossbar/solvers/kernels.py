@@ -1,0 +1,253 @@
+"""Sweeps over batches of lines (numba), plain arrays in and out.
+
+A plane is an array x[b, j, l]: input b, node j along a line, line l. Every kernel runs along the slow index j with the lines
+l side by side, so that the inner loop is contiguous; blocks of WIDTH lines stay in cache and are shared among threads.
+Reductions are made per block and added in a fixed order: the same bits whatever the number of threads.
+
+Segment j of a line joins node j - 1 and node j; segment 0 is the near lead and segment n the far lead. Resistances are
+r[j, l] in [0, inf]: everything is written in r and admittances, without 1/r where r may be 0 and without differences,
+so each sweep is accurate to rounding for wires from 0 to inf.  A sweep is Gaussian elimination of a grounded ladder:
+
+    Y_j  = d_j + Y_{j+1} / (1 + r_{j+1} Y_{j+1})      admittance seen at node j, looking to the far end
+    J_j  = f_j + J_{j+1} / (1 + r_{j+1} Y_{j+1})      Norton current of the same
+    x_j  = (x_{j-1} + r_j J_j) / (1 + r_j Y_j)        x_{-1} = 0: the near terminal
+"""
+
+import numpy as np
+from numba import njit, prange
+
+WIDTH = 64  # lines per block
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def factor(r, d, a, h):  # type: ignore[no-untyped-def]
+    """a = 1 / (1 + r Y) and h = r / (1 + r Y) of every segment.  r (n+1, L), d (B, n, L) cell conductances [S].
+
+    A node tied to the far terminal by exactly 0 ohm has Y = inf, hence a = h = 0: its voltage is the terminal's. A node
+    that nothing reaches has Y = 0 and r = inf; h = 0 leaves it at 0.
+    """
+    batch, n, lines = d.shape
+    blocks = (lines + WIDTH - 1) // WIDTH
+    for task in prange(batch * blocks):
+        b, lo = task // blocks, (task % blocks) * WIDTH
+        hi = min(lo + WIDTH, lines)
+        y = np.empty(WIDTH)
+        for l in range(lo, hi):
+            y[l - lo] = d[b, n - 1, l] + 1.0 / r[n, l]
+        for j in range(n - 1, -1, -1):
+            for l in range(lo, hi):
+                seen, wire = y[l - lo], r[j, l]
+                if np.isinf(seen):
+                    a[b, j, l], h[b, j, l], through = 0.0, 0.0, 1.0 / wire
+                elif np.isinf(wire):
+                    a[b, j, l], h[b, j, l], through = 0.0, 1.0 / seen if seen > 0.0 else 0.0, 0.0
+                else:
+                    a[b, j, l] = 1.0 / (1.0 + wire * seen)
+                    h[b, j, l] = wire * a[b, j, l]
+                    through = a[b, j, l] * seen
+                if j > 0:
+                    y[l - lo] = d[b, j - 1, l] + through
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def sweep(a, h, f, x, dots):  # type: ignore[no-untyped-def]
+    """Solve (wires + cells) x = f along every line, terminals at 0 V; x may be f itself.
+
+    a, h of `factor`, with a batch of 1 or of f's. dots (B, blocks) receives the parts of f . x (meaningless if x is f).
+    """
+    batch, n, lines = f.shape
+    blocks = (lines + WIDTH - 1) // WIDTH
+    for task in prange(batch * blocks):
+        b, lo = task // blocks, (task % blocks) * WIDTH
+        hi = min(lo + WIDTH, lines)
+        k = b if a.shape[0] > 1 else 0
+        for l in range(lo, hi):
+            x[b, n - 1, l] = f[b, n - 1, l]
+        for j in range(n - 2, -1, -1):
+            for l in range(lo, hi):
+                x[b, j, l] = f[b, j, l] + a[k, j + 1, l] * x[b, j + 1, l]
+        dot = 0.0
+        for l in range(lo, hi):
+            x[b, 0, l] *= h[k, 0, l]
+            dot += f[b, 0, l] * x[b, 0, l]
+        for j in range(1, n):
+            for l in range(lo, hi):
+                x[b, j, l] = a[k, j, l] * x[b, j - 1, l] + h[k, j, l] * x[b, j, l]
+                dot += f[b, j, l] * x[b, j, l]
+        dots[b, task % blocks] = dot
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
+    """Node voltages out (B, n, L) of the lines without any cell; near, far (B, L) terminal voltages [V].
+
+    Between two terminals the voltage divides in proportion to resistance; a piece with one terminal takes its voltage,
+    a piece with none is put at 0 V.
+    """
+    batch, n, lines = out.shape
+    for b in prange(batch):
+        for l in range(lines):
+            total = 0.0
+            for j in range(n):
+                total += r[j, l]
+                out[b, j, l] = total
+            total = 0.0
+            for j in range(n - 1, -1, -1):
+                total += r[j + 1, l]
+                before = out[b, j, l]
+                if np.isinf(total):
+                    out[b, j, l] = 0.0 if np.isinf(before) else near[b, l]
+                elif np.isinf(before) or total == 0.0:
+                    out[b, j, l] = far[b, l]
+                else:
+                    out[b, j, l] = near[b, l] + (far[b, l] - near[b, l]) * (before / (before + total))
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def kcl(r, x, load, rho, near, far):  # type: ignore[no-untyped-def]
+    """Kirchhoff's current law at every node, and the terminal currents.
+
+    x (B, n, L): voltages with the terminals at 0 V.  load (B, n, L): current that the cells draw from each node [A].
+    rho (B, n, L): current that arrives at the node and does not leave it [A]. near (B, L): current from the near terminal
+    into the line; far (B, L): from the line into the far terminal. A line, or a piece of one, with a single terminal
+    takes the sum of its loads; through 0 ohm the current is what the law demands, so the misfit of a short gathers at its last
+    node. A line of 0 ohm from terminal to terminal shares its loads by the lever rule, the limit of equal segments.
+    """
+    batch, n, lines = x.shape
+    blocks = (lines + WIDTH - 1) // WIDTH
+    for task in prange(batch * blocks):
+        b, lo = task // blocks, (task % blocks) * WIDTH
+        hi = min(lo + WIDTH, lines)
+        current = np.empty(WIDTH)           # in the segment before node j
+        unknown = np.empty(WIDTH, np.bool_)  # that current: everything so far is tied to the near terminal by 0 ohm
+        piece = np.zeros(WIDTH)             # sum of loads since the start or the last open segment
+        lever = np.zeros(WIDTH)
+        broken = np.zeros(WIDTH, np.bool_)
+        for l in range(lo, hi):
+            c = l - lo
+            unknown[c] = r[0, l] == 0.0
+            current[c] = 0.0 if unknown[c] else -x[b, 0, l] / r[0, l]
+            near[b, l] = current[c]
+            broken[c] = np.isinf(r[0, l])
+        for j in range(n):
+            for l in range(lo, hi):
+                c = l - lo
+                wire, drawn = r[j + 1, l], load[b, j, l]
+                piece[c] += drawn
+                lever[c] += drawn * (n - j)
+                if wire == 0.0:
+                    rho[b, j, l] = 0.0
+                    current[c] -= drawn
+                    continue
+                onward = (x[b, j, l] - (x[b, j + 1, l] if j + 1 < n else 0.0)) / wire
+                if unknown[c]:
+                    near[b, l] = onward + piece[c]
+                    unknown[c] = False
+                    rho[b, j, l] = 0.0
+                else:
+                    rho[b, j, l] = current[c] - onward - drawn
+                current[c] = onward
+                if np.isinf(wire):
+                    if not broken[c]:
+                        near[b, l] = piece[c]
+                    broken[c] = True
+                    if j + 1 < n:
+                        piece[c] = 0.0
+        for l in range(lo, hi):
+            c = l - lo
+            if unknown[c]:
+                near[b, l] = lever[c] / (n + 1)
+                far[b, l] = near[b, l] - piece[c]
+            elif np.isinf(r[n, l]):
+                far[b, l] = 0.0
+            else:
+                far[b, l] = -piece[c] if broken[c] else current[c]
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def rebase(r, base, x):  # type: ignore[no-untyped-def]
+    """Move the common part of x to the base on every piece of line without a terminal, so that differences of x keep
+    their digits however small the wire resistance."""
+    batch, n, lines = x.shape
+    for b in prange(batch):
+        for l in range(lines):
+            start = -1
+            for j in range(n):
+                if np.isinf(r[j, l]):
+                    start = j
+                if start >= 0 and np.isinf(r[j + 1, l]):
+                    shift = x[b, start, l]
+                    for k in range(start, j + 1):
+                        x[b, k, l] -= shift
+                        base[b, k, l] += shift
+                    start = -1
+
+
+@njit(parallel=True, cache=True)
+def cell_voltages(base_u, u, base_v, v, out):  # type: ignore[no-untyped-def]
+    """out (B, M, N) = word minus bit voltage; the word plane comes transposed, (B, N, M)."""
+    batch, rows, columns = out.shape
+    for task in prange(batch * rows):
+        b, i = task // rows, task % rows
+        for j in range(columns):
+            out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
+
+
+@njit(parallel=True, cache=True)
+def multiply_transpose(g, p, out):  # type: ignore[no-untyped-def]
+    """out[b, j, i] = g[b, i, j] p[b, i, j], in square tiles; g has a batch of 1 or of p's."""
+    batch, rows, columns = p.shape
+    tile = 16
+    strips = (rows + tile - 1) // tile
+    for task in prange(batch * strips):
+        b, lo = task // strips, (task % strips) * tile
+        hi = min(lo + tile, rows)
+        k = b if g.shape[0] > 1 else 0
+        for left in range(0, columns, tile):
+            for i in range(lo, hi):
+                for j in range(left, min(left + tile, columns)):
+                    out[b, j, i] = g[k, i, j] * p[b, i, j]
+
+
+@njit(parallel=True, cache=True)
+def schur_product(s, g, q, p, out, dots):  # type: ignore[no-untyped-def]
+    """out = s - g q' with q (B, N, M) of the transposed plane; dots (B, strips) receives the parts of p . out."""
+    batch, rows, columns = p.shape
+    tile = 16
+    strips = (rows + tile - 1) // tile
+    for task in prange(batch * strips):
+        b, lo = task // strips, (task % strips) * tile
+        hi = min(lo + tile, rows)
+        k = b if g.shape[0] > 1 else 0
+        dot = 0.0
+        for left in range(0, columns, tile):
+            for i in range(lo, hi):
+                for j in range(left, min(left + tile, columns)):
+                    out[b, i, j] = s[b, i, j] - g[k, i, j] * q[b, j, i]
+                    dot += p[b, i, j] * out[b, i, j]
+        dots[b, task % strips] = dot
+
+
+@njit(parallel=True, cache=True)
+def step(alpha, p, t, x, residual, norms):  # type: ignore[no-untyped-def]
+    """x += alpha p and residual -= alpha t, alpha (B,); norms (B, M) receives the 1-norms of the residual's rows."""
+    batch, rows, columns = p.shape
+    for task in prange(batch * rows):
+        b, i = task // rows, task % rows
+        norm = 0.0
+        for j in range(columns):
+            x[b, i, j] += alpha[b] * p[b, i, j]
+            residual[b, i, j] -= alpha[b] * t[b, i, j]
+            norm += abs(residual[b, i, j])
+        norms[b, i] = norm
+
+
+@njit(parallel=True, cache=True)
+def turn(beta, z, residual, p, s):  # type: ignore[no-untyped-def]
+    """p = z + beta p and s = residual + beta s, beta (B,)."""
+    batch, rows, columns = p.shape
+    for task in prange(batch * rows):
+        b, i = task // rows, task % rows
+        for j in range(columns):
+            p[b, i, j] = z[b, i, j] + beta[b] * p[b, i, j]
+            s[b, i, j] = residual[b, i, j] + beta[b] * s[b, i, j]
