@@ -4,7 +4,6 @@
 """
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from crossbar import memory, topology
-from crossbar.circuit import Circuit
+from crossbar.circuit import Circuit, parse_output
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES, Xbar, lines_of
@@ -27,7 +26,6 @@ from crossbar.solvers.newton import Ladder, Root, Solver
 log = logging.getLogger(__name__)
 
 _BYTES_AN_UNKNOWN = 1500  # pattern, values and LU factors of a planar-like network, from measurement
-_OUTPUT = re.compile(r"([vi])\((.*)\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +80,10 @@ class OperatingPoint:
         return float(self.terminal_forces[k][at, 0])
 
     def __getitem__(self, output: str) -> float:
-        """By the name of an output: "v(out)", "v(a,b)", "i(v1)"."""
+        """By the name of an output: "v(out)", "v(a,b)", "i(v1)", "state(x1[3,7])"."""
         kind, names = parse_output(output)
-        return self.v(*names) if kind == "v" else self.i(*names)
+        reader = {"v": self.v, "i": self.i, "state": self.circuit.state}[kind]
+        return reader(*names)
 
     def array(self, name: str) -> ArraySolution:
         """The solved state of an array of the circuit."""
@@ -114,18 +113,6 @@ class OperatingPoint:
             iterations=self.root.steps, method="general")
 
 
-def parse_output(output: str) -> tuple[str, tuple[str, ...]]:
-    """Kind and names of an output: "v(a,b)" -> ("v", ("a", "b")); commas inside brackets belong to a name.
-
-    Raises DataError for anything but v(node), v(node,node) and i(element).
-    """
-    found = _OUTPUT.fullmatch(output.strip().lower())
-    names = tuple(n.strip() for n in re.split(r",(?![^\[]*\])", found[2])) if found else ()
-    if not found or not all(names) or len(names) > (2 if found[1] == "v" else 1):
-        raise DataError(f"{output!r} is no output; use v(node), v(node,node) or i(element)")
-    return found[1], names
-
-
 def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: float = 1e-3, abstol: float = 1e-12,
                     vntol: float = 1e-6, plan: Plan | None = None, start: Array | None = None) -> OperatingPoint:
     """Solve for the direct-current operating point.
@@ -145,7 +132,7 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
         start = np.zeros(system.size)
     root = (solver or Ladder())(system, start)
     forces = [f for f, _ in system.forces(root.x)]
-    point = OperatingPoint(circuit, root.x, root, system.certificate(forces), system, plan)
+    point = OperatingPoint(circuit, root.x, root, system.certificate(root.x, forces), system, plan)
     log.info("operating point: %d unknowns, %d steps (%s), KCL residual %.2e A", system.size, root.steps, root.method,
              point.residual)
     return point
@@ -197,27 +184,37 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
 
     source : a Circuit (names are sources and resistors) or a Deck (parameters and temp too). All named nodes and elements are
     kept; `outputs` adds quantities inside arrays. Each point starts from the one before it, on the same plan while the
-    topology stays. Raises as `operating_point` does, naming the point.
+    topology stays. Raises as `operating_point` does, naming the point; `partial` of the error is then the Sweep with NaN
+    from that point on.
     """
     grid = {name.lower(): np.atleast_1d(np.asarray(v, dtype=float)) for name, v in axes.items()}
-    points = int(np.prod([len(v) for v in grid.values()]))
-    keep, columns, data, marks, last = None, {}, np.empty((0, 0)), np.empty((points, 2)), None
-    steps = 0
+    shape = tuple(len(v) for v in grid.values())
+    points = int(np.prod(shape))
+    if not points:
+        raise DataError("a sweep needs at least one point on every axis")
+    rows, marks, steps = np.empty((points, 0)), np.full((points, 2), np.nan), 0
+    last: OperatingPoint | None = None
+
+    def so_far() -> Sweep:
+        return Sweep(grid, circuit, marks[:, 0].reshape(shape), marks[:, 1].reshape(shape), steps,
+                     {name: k for k, name in enumerate(columns)}, rows)
     for k, values in enumerate(tqdm(product(*grid.values()), total=points, desc="dc sweep", disable=None, delay=2)):
         at = dict(zip(grid, map(float, values), strict=True))
-        last = _next_point(source.vary(at), last, solver, tolerances, at)
-        if keep is None:
-            keep = last.circuit
-            columns = _columns(keep, outputs)
+        try:
+            last = _next_point(source.vary(at), last, solver, tolerances, at)
+        except (ConvergenceError, TopologyError) as error:
+            error.partial = so_far() if k else None
+            raise
+        if not k:
+            circuit = last.circuit
+            usual, extra = _kept(circuit, outputs)
+            columns = usual + extra
             memory.require(f"a sweep of {points} points with {len(columns)} outputs", 8 * points * len(columns))
-            data = np.empty((points, len(columns)))
-        data[k] = _row(last, outputs)
+            rows = np.full((points, len(columns)), np.nan)
+        rows[k] = _row(last, extra)
         marks[k] = last.residual, last.relative_residual
         steps += last.iterations
-    if keep is None:
-        raise DataError("a sweep needs at least one point on every axis")
-    shape = tuple(len(v) for v in grid.values())
-    return Sweep(grid, keep, marks[:, 0].reshape(shape), marks[:, 1].reshape(shape), steps, columns, data)
+    return so_far()
 
 
 def _next_point(circuit: Circuit, last: OperatingPoint | None, solver: Solver | None, tolerances: Mapping[str, float],
@@ -231,13 +228,13 @@ def _next_point(circuit: Circuit, last: OperatingPoint | None, solver: Solver | 
         raise
 
 
-def _columns(circuit: Circuit, outputs: Sequence[str]) -> dict[str, int]:
-    """Column of every kept output: named nodes, named elements, then the extra ones."""
-    names = [*(f"v({n})" for n in circuit.nodes[1:]), *(f"i({n})" for b in circuit.batches for n in b.names),
-             *(f"{kind}({','.join(which)})" for kind, which in map(parse_output, outputs))]
-    return {name: k for k, name in reversed(list(enumerate(names)))}
+def _kept(circuit: Circuit, outputs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What every point of a sweep keeps: named nodes and elements, and the outputs that are not among them."""
+    usual = [*(f"v({n})" for n in circuit.nodes[1:]), *(f"i({n})" for b in circuit.batches for n in b.names)]
+    named = (f"{kind}({','.join(which)})" for kind, which in map(parse_output, outputs))
+    return usual, list(dict.fromkeys(named).keys() - set(usual))
 
 
-def _row(point: OperatingPoint, outputs: Sequence[str]) -> Array:
+def _row(point: OperatingPoint, extra: Sequence[str]) -> Array:
     elements = [f[:, 0] for f in point.terminal_forces[:len(point.circuit.batches)]]
-    return np.concatenate((point.voltages[1:len(point.circuit.nodes)], *elements, [point[o] for o in outputs]))
+    return np.concatenate((point.voltages[1:len(point.circuit.nodes)], *elements, [point[o] for o in extra]))

@@ -17,6 +17,7 @@ from crossbar.elements.nonlinear import MTJs, join_mtjs
 from crossbar.elements.xbar import GridNames, Xbar
 from crossbar.errors import DataError
 
+_OUTPUT = re.compile(r"(v|i|state)\((.*)\)")
 _INSIDE = re.compile(r"(.+)\.(wl|bl)\[\s*(\d+)\s*,\s*(\d+)\s*\]")
 
 
@@ -87,6 +88,20 @@ class Circuit:
                 return k, at
         raise DataError(f"there is no element {name!r}")
 
+    def state(self, name: str) -> float:
+        """cos(theta) of a junction: +1 parallel, -1 antiparallel."""
+        k, at = self.element(name)
+        batch = self.flat[k]
+        if not isinstance(batch, MTJs):
+            raise DataError(f"{name!r} is no MTJ and has no state")
+        return float(batch.state[at])
+
+    def check_output(self, output: str) -> None:
+        """Raise DataError where an output names something that is not there."""
+        kind, names = parse_output(output)
+        for name in names:
+            {"v": self.node, "i": self.element, "state": self.state}[kind](name)
+
     def with_value(self, name: str, value: float) -> "Circuit":
         """The circuit with another value [V, A, ohm] of one source or resistor."""
         k, at = self.element(name)
@@ -115,6 +130,18 @@ class Circuit:
         for name, value in values.items():
             circuit = circuit.with_value(name, value)
         return circuit
+
+
+def parse_output(output: str) -> tuple[str, tuple[str, ...]]:
+    """Kind and names of an output: "v(a,b)" -> ("v", ("a", "b")); commas inside brackets belong to a name.
+
+    Raises DataError for anything but v(node), v(node,node), i(element) and state(junction).
+    """
+    found = _OUTPUT.fullmatch(output.strip().lower())
+    names = tuple(n.strip() for n in re.split(r",(?![^\[]*\])", found[2])) if found else ()
+    if not found or not all(names) or len(names) > (2 if found[1] == "v" else 1):
+        raise DataError(f"{output!r} is no output; use v(node), v(node,node), i(element) or state(junction)")
+    return found[1], names
 
 
 def _with_entry(x: Array, at: int, value: float) -> Array:

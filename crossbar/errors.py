@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 
 class CrossbarError(Exception):
-    """Base of every error that crossbar raises on purpose."""
+    """Base of every error that crossbar raises on purpose. `partial` is the work finished before it, or None."""
+
+    partial: object = None
 
 
 @dataclass(frozen=True, kw_only=True)

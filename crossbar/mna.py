@@ -104,7 +104,7 @@ class Kirchhoff:
     """The certificate of a solution: how well Kirchhoff's current law holds."""
 
     residual: float           # largest |KCL| of a node [A]
-    relative_residual: float  # largest |KCL| of a node over the sum of |currents| that meet there, noise floor apart
+    relative_residual: float  # the same over the |currents| that meet there + abstol / reltol; accepted up to reltol
     node: str                 # where the residual is largest
 
 
@@ -141,10 +141,14 @@ class System:
         f = np.concatenate([f.ravel() for f in forces])
         return tuple(np.bincount(at, weights=w, minlength=self.plan.size)[1:] for w in (f, np.abs(f)))
 
+    @property
+    def _reltol(self) -> float:
+        t = self.tolerances
+        return min(t.linear, t.reltol) if self.linear else t.reltol
+
     def _tolerance(self, x: Array, scale: Array) -> Array:
         """Largest |F| that counts as solved, per equation [A] or [V]."""
-        t = self.tolerances
-        relative = min(t.linear, t.reltol) if self.linear else t.reltol
+        t, relative = self.tolerances, self._reltol
         currents, volts = scale[self.nodes], np.abs(x[self.nodes]).max(initial=0.0)
         # the current that rounding alone leaves at a node is set by the largest in the circuit
         floor = min(t.abstol, relative * currents.max(initial=0.0)) if self.linear else t.abstol
@@ -183,12 +187,12 @@ class System:
                 return f"element {batch.names[number - first]}"
         return f"equation {equation}"
 
-    def certificate(self, forces: list[Array]) -> Kirchhoff:
+    def certificate(self, x: Array, forces: list[Array]) -> Kirchhoff:
         """How well KCL holds."""
         residual, scale = self.balance(forces)
-        misfit, currents = np.abs(residual[self.nodes]), scale[self.nodes]
+        misfit = np.abs(residual[self.nodes])
         if misfit.size == 0:
             return Kirchhoff(0.0, 0.0, "0")
         worst = int(np.argmax(misfit))
-        relative = misfit / np.maximum(currents, 1e-6 * currents.max() + np.finfo(float).tiny)
-        return Kirchhoff(float(misfit[worst]), float(relative.max()), self.circuit.node_name(worst + 1))
+        relative = (misfit / self._tolerance(x, scale)[self.nodes]).max() * self._reltol
+        return Kirchhoff(float(misfit[worst]), float(relative), self.circuit.node_name(worst + 1))

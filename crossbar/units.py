@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[ed]([+-]?[0-9]+)?)
 _SUFFIX = re.compile(r"meg|mil|[tgxkmunpfa]", _FLAGS)
 
 # What a person most likely meant by the letters after a number, first match wins: (letters, meaning, what to
-# write after the digits). Lower-case scale letters alone (3m, 2.5f) are never suspected, except `a`, since few
+# write after the digits). Lower-case scale letters alone (3m, 2.5f) are never suspected, except `a`, as few
 # write atto; nor are all-capital units (5MV), which belong to decks written in capitals throughout.
 _TRAPS = (
     (re.compile(r"milli.*", _FLAGS), "milli", "m"),

@@ -4,7 +4,7 @@ MTJs follow crossbar.mtj.conduction. Behavioural sources (B, and E / G with VALU
 and currents; each has its own number of unknowns, so a batch of them holds one device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from crossbar import mtj
 from crossbar.elements.base import Array, Batch, IntArray, Mask
-from crossbar.expressions import Expression, Probe, Scope
+from crossbar.errors import ConvergenceError
+from crossbar.expressions import Expression, ExpressionError, Probe, Scope
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,14 +41,15 @@ def join_mtjs(*, names: Sequence[str], nodes: IntArray, params: Sequence[mtj.MTJ
 class Behavioural(Batch):
     """One B source. Current form: i = e(...) flows + to -; voltage form (`voltage`): v_+ - v_- = e(...).
 
-    nodes : (1, 2 + p): +, - and the p nodes the expression reads (`probes` of kind v, in pairs, ground for v(a)).
+    nodes : (1, 2 + 2p): +, - and both nodes of each of the p voltages the expression reads.
     """
 
     expression: Expression
     scope: Scope
     voltage: bool
-    probes: tuple[Probe, ...]
-    control: Sequence[str] = ()  # elements whose current the expression reads
+    volts: tuple[Probe, ...]   # voltages that the expression reads, under the names it uses
+    amps: tuple[Probe, ...]    # branch currents that it reads
+    control: Sequence[str]     # the elements that carry them
     linear: ClassVar[bool] = False
 
     @property
@@ -64,8 +66,7 @@ class Behavioural(Batch):
 
     @property
     def stencil(self) -> Array:  # type: ignore[override]
-        reads = np.ones(self.nodes.shape[1] - 2)
-        tail = np.ones(len(self.control))
+        reads, tail = np.ones(2 * len(self.volts)), np.ones(len(self.amps))
         if not self.voltage:
             row = np.concatenate(([0, 0], reads, tail))
             return np.vstack((row, row, np.zeros((reads.size, row.size))))
@@ -74,18 +75,29 @@ class Behavioural(Batch):
         return np.vstack((kcl, kcl, np.zeros((reads.size, kcl.size)), branch))
 
     def evaluate(self, x: Array) -> tuple[Array, Array]:
-        read = self.nodes.shape[1] - 2
-        pairs = x[0, 2:2 + read].reshape(-1, 2)
-        sensed = iter(x[0, 2 + read + self.voltage:])
-        volts = iter(pairs[:, 0] - pairs[:, 1])
-        values = {p: float(next(volts) if p.kind == "v" else next(sensed)) for p in self.probes}
-        value, slope = self.expression.gradient(self.scope, values)
-        d_v = np.array([slope.get(p, 0.0) for p in self.probes if p.kind == "v"])
-        d_i = np.array([slope.get(p, 0.0) for p in self.probes if p.kind == "i"])
-        d = np.concatenate((np.column_stack((d_v, -d_v)).ravel(), d_i))
-        zeros = np.zeros(read)
+        reads = 2 * len(self.volts)
+        volts = x[0, 2:2 + reads:2] - x[0, 3:2 + reads:2]
+        amps = x[0, 2 + reads + self.voltage:]
+        probes = dict(zip((*self.volts, *self.amps), map(float, (*volts, *amps)), strict=True))
+        try:
+            value, slope = self.expression.gradient(self.scope, probes)
+        except ExpressionError as error:  # the iterate may have strayed to where the expression has no value
+            raise ConvergenceError(f"{self.names[0]}: {error}") from error
+        d_volts = np.array([slope[p] for p in self.volts])
+        d = np.concatenate((np.column_stack((d_volts, -d_volts)).ravel(), [slope[p] for p in self.amps]))
+        none = np.zeros(reads)
         if not self.voltage:
-            return np.concatenate(([value, -value], zeros))[None], np.concatenate((d, -d))[None]
-        i = x[0, 2 + read]
-        f = np.concatenate(([i, -i], zeros, [x[0, 0] - x[0, 1] - value]))
+            return np.concatenate(([value, -value], none))[None], np.concatenate((d, -d))[None]
+        i = x[0, 2 + reads]
+        f = np.concatenate(([i, -i], none, [x[0, 0] - x[0, 1] - value]))
         return f[None], np.concatenate(([1, -1, 1, -1], -d))[None]
+
+
+def behavioural(name: str, nodes: Sequence[int], expression: Expression, scope: Scope, voltage: bool,
+                probes: Mapping[Probe, Probe]) -> Behavioural:
+    """A B source. probes : what the expression reads -> the same under the circuit's names; nodes : +, -, then both
+    nodes of every voltage read."""
+    inner = {kind: tuple(p for p in probes if p.kind == kind) for kind in "vi"}
+    return Behavioural(names=[name], nodes=np.array([nodes], dtype=np.intp), expression=expression, scope=scope,
+                       voltage=voltage, volts=inner["v"], amps=inner["i"],
+                       control=[probes[p].args[0] for p in inner["i"]])

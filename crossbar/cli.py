@@ -1,0 +1,211 @@
+"""The command `crossbar`: the only module that prints or ends the process.
+
+Exit codes: 0 ok; 1 the simulation failed (no convergence, no unique solution); 2 netlist, data file or size; 3 usage, missing file.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+import numpy as np
+
+import crossbar as xb
+from crossbar import session, topology
+from crossbar.io.tables import default_outputs, listing, write_csv
+from crossbar.units import format_si
+
+OK, FAILED, BAD_INPUT, USAGE = 0, 1, 2, 3
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # --help, --version, usage
+        return int(end.code or 0)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s",
+                        force=True)
+    try:
+        return int(arguments.command(arguments))
+    except (xb.TopologyError, xb.ConvergenceError) as error:
+        return _complain(error, FAILED)
+    except xb.CrossbarError as error:
+        return _complain(error, BAD_INPUT)
+    except MemoryError:
+        return _complain("out of memory", BAD_INPUT)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away; nothing more can be said to it
+        return OK
+    except OSError as error:
+        return _complain(f"{error.filename or 'file'}: {error.strerror or error}", USAGE)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+
+
+def _complain(what: object, code: int) -> int:
+    print(f"crossbar: {what}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="crossbar", description="The SPICE for magnetic-tunnel-junction crossbars.")
+    parser.add_argument("--version", action="version", version=f"crossbar {xb.__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is being done")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", parents=[common], help="run every analysis of a deck")
+    run.add_argument("deck", type=Path)
+    run.add_argument("-b", action="store_true", help="accepted for ngspice's sake: there is no other mode")
+    run.add_argument("-r", "--raw", type=Path, metavar="RAW", help="write an ngspice raw file")
+    run.add_argument("--ascii", action="store_true", help="write the raw file as text")
+    run.add_argument("-o", "--output", type=Path, metavar="LOG", help="write the listing to a file, not to the screen")
+    run.add_argument("--csv", type=Path, metavar="DIR", help="write tables, and matrices of the arrays")
+    run.add_argument("--plot", type=Path, metavar="DIR", help="draw maps of the arrays and curves of the sweeps")
+    run.add_argument("--json", action="store_true", help="print the listing as JSON")
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", parents=[common], help="read a deck, check its topology, solve nothing")
+    check.add_argument("deck", type=Path)
+    check.set_defaults(command=_check)
+
+    export = commands.add_parser("export", parents=[common], help="write a deck as flat SPICE for ngspice")
+    export.add_argument("deck", type=Path)
+    export.set_defaults(command=_export)
+
+    study = commands.add_parser("study", help="reproduce a published study")
+    studies = study.add_subparsers(required=True, metavar="NAME", parser_class=_Parser)
+    wine = studies.add_parser("wine", parents=[common], help="binary network on a passive array, Wine data")
+    wine.add_argument("--solutions", type=Path, metavar="NPZ", help="trained solutions; without it those shipped")
+    wine.add_argument("--solution", type=int, default=0, metavar="N", help="which solution classifies the sample")
+    wine.add_argument("--sample", type=int, metavar="K", help="carry one test sample through both layers")
+    wine.set_defaults(command=_wine)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    deck = xb.read_netlist(arguments.deck)
+    for warning in deck.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    done: dict[str, xb.OperatingPoint | xb.Sweep] = {}
+    try:
+        for name, result in session.analyses(deck):
+            done[name] = result
+    except xb.CrossbarError as error:
+        if isinstance(error.partial, xb.Sweep):
+            done["unfinished"] = error.partial
+        if done:
+            print(f"crossbar: {', '.join(done)} finished before the error and kept", file=sys.stderr)
+        raise
+    finally:
+        if done:
+            _deliver(xb.Run(deck, done), arguments)
+    return OK
+
+
+def _deliver(run: xb.Run, arguments: argparse.Namespace) -> None:
+    """Everything that was asked for of a run."""
+    with _output(arguments.output) as stream:
+        if arguments.json:
+            json.dump({name: _as_json(run, name) for name in run.analyses}, stream, indent=1)
+            stream.write("\n")
+        else:
+            stream.write(f"{run.title}\n")
+            for name in run.analyses:
+                stream.write("\n" + _report(run, name))
+    if arguments.raw:
+        xb.write_raw(run, arguments.raw, binary=not arguments.ascii)
+    if arguments.csv:
+        write_csv(run, arguments.csv)
+    if arguments.plot:
+        from crossbar import plots  # matplotlib is loaded only where somebody wants to look
+        for path in plots.save_run(run, arguments.plot):
+            print(f"drew {path}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+    else:
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+
+
+def _wanted(run: xb.Run, name: str) -> list[str]:
+    """Outputs to list: those of .print, else of .save, else the usual ones."""
+    return list(run.printed(name) or run.outputs(name) or default_outputs(run.analyses[name].circuit))
+
+
+def _report(run: xb.Run, name: str) -> str:
+    result = run.analyses[name]
+    lines = [f"{name}:", listing(result, _wanted(run, name)).rstrip()]
+    if isinstance(result, xb.OperatingPoint):
+        for array in result.circuit.arrays:
+            lines.append(_array_line(array.name, result.array(array.name)))
+        lines.append(f"solved by {result.method} in {result.iterations} step{'s'[:result.iterations != 1]}")
+    lines.append(f"KCL residual: {format_si(float(np.nanmax(result.residual)), 'A')} at worst, "
+                 f"{float(np.nanmax(result.relative_residual)):.1e} of the currents that meet there")
+    return "\n".join(lines) + "\n"
+
+
+def _array_line(name: str, solution: xb.ArraySolution) -> str:
+    power = {k: format_si(float(p), "W") for k, p in solution.power.items()}
+    return (f"array {name}: {solution.cells.shape[0]} x {solution.cells.shape[1]} cells, power of sources "
+            f"{power['sources']} = cells {power['cells']} + wires {power['wires']} + drivers {power['drivers']}; "
+            f"sum |KCL| / sum |cell current| {solution.relative_residual:.1e}")
+
+
+def _as_json(run: xb.Run, name: str) -> dict[str, object]:
+    result = run.analyses[name]
+    out: dict[str, object] = {"outputs": {o: _plain(result[o]) for o in _wanted(run, name)}}
+    if isinstance(result, xb.Sweep):
+        out["axes"] = {axis: _plain(points) for axis, points in result.axes.items()}
+    return out | {"residual": _plain(result.residual), "relative_residual": _plain(result.relative_residual)}
+
+
+def _plain(value: object) -> object:
+    """Numbers as JSON knows them; what is not finite becomes null."""
+    array = np.asarray(value, dtype=float)
+    if array.ndim:
+        return [_plain(x) for x in array]
+    return float(array) if math.isfinite(array) else None
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    deck = xb.read_netlist(arguments.deck)
+    for warning in deck.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    circuit = deck.circuit
+    topology.check(circuit)
+    count = sum(len(b.nodes) for b in circuit.batches)
+    print(f"{arguments.deck}: {count} elements, {len(circuit.arrays)} arrays, {len(circuit.nodes) - 1} named nodes; no "
+          "mistakes found")
+    return OK
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(xb.to_spice(xb.read_netlist(arguments.deck)))
+    return OK
+
+
+def _wine(arguments: argparse.Namespace) -> int:
+    from crossbar.studies import wine
+    solutions = wine.load_solutions(arguments.solutions)
+    if arguments.sample is not None:
+        print(wine.classify(solutions, arguments.solution, arguments.sample).report())
+    else:
+        print(wine.run(solutions).table())
+    return OK

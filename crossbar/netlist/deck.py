@@ -1,0 +1,194 @@
+"""A deck: text understood, ready to become a circuit for any values of its parameters."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from crossbar.circuit import Circuit
+from crossbar.elements.xbar import Xbar
+from crossbar.errors import DataError, NetlistError
+from crossbar.expressions import ExpressionError, parse
+from crossbar.expressions import Scope as Values
+from crossbar.netlist.devices import DEVICES
+from crossbar.netlist.elaborate import Broken, Elaboration
+from crossbar.netlist.lexer import Problems, Token, logical_lines, read_text
+from crossbar.netlist.parser import Dc, Op, Parsed, Scope, parse_lines
+from crossbar.netlist.words import BadCard, bus, expression_text
+
+MAX_POINTS = 10 ** 7  # of one sweep
+
+_WORDS = ("method", "solver")  # options that are no numbers
+
+
+@dataclass(frozen=True, eq=False)
+class DcAnalysis:
+    """.dc with its values: {name: points}, outermost first."""
+
+    axes: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class OpAnalysis:
+    """.op"""
+
+
+@dataclass(frozen=True, eq=False)
+class Deck:
+    """An understood deck; made by `read_netlist` and `parse_netlist`, which report all mistakes together."""
+
+    parsed: Parsed
+    path: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The deck's first line."""
+        return self.parsed.title
+
+    @cached_property
+    def options(self) -> dict[str, float]:
+        """Numbers given on .options and .temp."""
+        return {name: parse(expression_text(t)).evaluate(Values()) for name, t in self.parsed.options.items()
+                if name not in _WORDS}
+
+    def elaborate(self, params: Mapping[str, float] = {}, rng: np.random.Generator | None = None,
+                  *, temp: float | None = None) -> Circuit:
+        """The flat circuit, with some top-level parameters set to other values.
+
+        rng : draws of gauss() and the like and of state=random; without it the former are nominal, the latter from
+        .options seed=. temp : temperature [degree Celsius]. Raises NetlistError, DataError for an unknown parameter.
+        """
+        problems = Problems()
+        circuit = self._elaboration(problems, params, rng, temp).circuit()
+        if problems.found:
+            raise NetlistError(problems.found)
+        return circuit
+
+    def _elaboration(self, problems: Problems, params: Mapping[str, float], rng: np.random.Generator | None,
+                     temp: float | None) -> Elaboration:
+        seed = self.options.get("seed")
+        temper = self.options.get("temp", 27.0) if temp is None else temp
+        return Elaboration(self.parsed, problems, {k.lower(): v for k, v in params.items()}, temper,
+                           self.options.get("tnom", 27.0), rng, None if seed is None else int(seed), DEVICES)
+
+    def vary(self, values: Mapping[str, float]) -> Circuit:
+        """The circuit with sources, resistors, parameters or temp set; what is swept by .dc."""
+        params = {n: v for n, v in values.items() if n in self.parsed.scope.params}
+        circuit = self._at(tuple(sorted(params.items())), values.get("temp"))
+        return circuit.vary({n: v for n, v in values.items() if n not in params and n != "temp"})
+
+    def _at(self, params: tuple[tuple[str, float], ...], temp: float | None) -> Circuit:
+        if self._last[:2] != [params, temp]:
+            self._last[:] = [params, temp, self.elaborate(dict(params), temp=temp)]
+        return self._last[2]
+
+    @cached_property
+    def _last(self) -> list:
+        return [(), None, self.elaborate()]
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit at the deck's own values."""
+        return self.vary({})
+
+    @property
+    def arrays(self) -> dict[str, Xbar]:
+        """The deck's arrays by name, with the nodes they are attached to; PassiveArray.from_xbar solves one by itself."""
+        return {a.name: a for a in self.circuit.arrays}
+
+    @cached_property
+    def analyses(self) -> dict[str, OpAnalysis | DcAnalysis]:
+        """What the deck asks for, in order, as op, dc, or op1, op2, ... where there are several of a kind."""
+        kinds = [("op", OpAnalysis()) if isinstance(a, Op) else ("dc", self._dc(a)) for a in self.parsed.analyses]
+        names = [k for k, _ in kinds]
+        return {k if names.count(k) == 1 else f"{k}{names[:n + 1].count(k)}": a for n, (k, a) in enumerate(kinds)}
+
+    def _dc(self, card: Dc) -> DcAnalysis:
+        elaboration = self._elaboration(Problems(), {}, None, None)
+        env = elaboration.top()
+        axes = {}
+        for name, *limits in reversed(card.loops):
+            start, stop, step = (elaboration.number(env, t) for t in limits)
+            if step == 0 or (stop - start) / step < 0:
+                raise BadCard(f".dc {name.low}: steps of {step:g} never lead from {start:g} to {stop:g}", "", card.at)
+            count = int((stop - start) / step * (1 + 1e-12) + 1e-9) + 1
+            if count > MAX_POINTS:
+                raise BadCard(f".dc {name.low} has {count} points, more than {MAX_POINTS}", "", card.at)
+            axes[name.low] = start + step * np.arange(count)
+        if np.prod([float(len(a)) for a in axes.values()]) > MAX_POINTS:
+            raise BadCard(f".dc has more than {MAX_POINTS} points in all", "", card.at)
+        return DcAnalysis(axes)
+
+    def printed(self, analysis: str) -> list[str]:
+        """Outputs that .print asks for in an analysis."""
+        kind = analysis.rstrip("0123456789")
+        return [one for on, tokens in self.parsed.prints if on in ("", kind) for one in _outputs(tokens)]
+
+    @property
+    def saved(self) -> list[str]:
+        """Outputs named by .save; empty: the usual ones."""
+        return [one for one in _outputs(self.parsed.saves) if one != "all"]
+
+
+def _outputs(tokens: list[Token]) -> list[str]:
+    return [one.replace(" ", "") for t in tokens for one in bus(t.low) or [t.low]]
+
+
+def read_netlist(path: str | Path) -> Deck:
+    """Read a deck. Raises OSError where there is no file, DataError if it is no text, NetlistError with every mistake."""
+    return parse_netlist(read_text(Path(path)), path=str(path))
+
+
+def parse_netlist(text: str, path: str = "<string>") -> Deck:
+    """Understand the text of a deck. Raises NetlistError listing every mistake at once; `path` names the text in messages and
+    is where relative file names start from."""
+    problems = Problems()
+    title, lines = logical_lines(text, path, problems, title=True)
+    deck = Deck(parse_lines(title, lines, path, problems), path)
+    try:
+        deck.options  # noqa: B018 - evaluated here so that its mistakes are found
+    except ExpressionError as error:
+        problems.add(deck.parsed.scope.at, f".options: {error}")
+        deck.parsed.options.clear()
+    elaboration = deck._elaboration(problems, {}, None, None)
+    circuit = elaboration.circuit()
+    _check_requests(deck, circuit, problems)
+    if problems.found:
+        raise NetlistError(sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line)))
+    return Deck(deck.parsed, path, tuple(elaboration.warnings))
+
+
+def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
+    """What is swept, printed and saved must exist; if the deck has other mistakes, at least be spelled somewhere in it."""
+    spelled = _words(deck.parsed.scope) if problems.found else set()
+    try:
+        deck.analyses  # noqa: B018
+    except BadCard as error:
+        problems.add(error.at or deck.parsed.scope.at, error.text, error.hint)
+    except Broken:
+        pass
+    for card in deck.parsed.analyses:
+        for name, *_ in card.loops if isinstance(card, Dc) else ():
+            if name.low not in {"temp", *deck.parsed.scope.params, *spelled}:
+                _complain(problems, card.at, lambda name=name: circuit.with_value(name.low, 1.0))
+    for token in [t for _, tokens in deck.parsed.prints for t in tokens] + deck.parsed.saves:
+        for output in _outputs([token]):
+            if output != "all" and not set(re.findall(r"[^(),]+", output)[1:]) & spelled:
+                _complain(problems, token, lambda output=output: circuit.check_output(output))
+
+
+def _words(scope: Scope) -> set[str]:
+    """Every word on the element cards of a level, buses expanded."""
+    return {one for tokens in scope.elements for t in tokens for one in (bus(t.low) or [t.low])}
+
+
+def _complain(problems: Problems, at: Token, action: object) -> None:
+    try:
+        action()  # type: ignore[operator]
+    except (DataError, BadCard) as error:
+        problems.add(at, str(error))
+

@@ -1,0 +1,223 @@
+"""Cards -> a tree of scopes. Nothing is evaluated here; what a card means for the circuit is decided when it is elaborated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from crossbar.expressions import Expression, ExpressionError, Function, parse
+from crossbar.netlist.lexer import Problems, Token
+from crossbar.netlist.words import BadCard, assignments, bus, expression_text, flattened, split_call, words_of
+
+OPTIONS = frozenset("reltol abstol vntol gmin itl1 itl2 itl4 trtol method maxord temp tnom seed solver".split())
+_LATER = frozenset(".lib .tran .ac .ic .nodeset .meas .measure .step .if .mc .write".split())
+_NEVER = frozenset(".noise .pz .sens .four .disto .control .tf .csparam".split())
+
+
+@dataclass(frozen=True)
+class Model:
+    """.model name kind (parameters)."""
+
+    at: Token
+    kind: str
+    given: dict[str, Token]
+
+
+@dataclass(frozen=True)
+class Dc:
+    """.dc: swept name, start, stop, step of each loop, the innermost first."""
+
+    at: Token
+    loops: tuple[tuple[Token, Token, Token, Token], ...]
+
+
+@dataclass(frozen=True)
+class Op:
+    """.op"""
+
+    at: Token
+
+
+@dataclass(eq=False)
+class Scope:
+    """What one level of the deck defines: the deck itself, or a .subckt. A value None marks a definition that failed."""
+
+    at: Token
+    ports: list[str] = field(default_factory=list)
+    defaults: dict[str, Token] = field(default_factory=dict)  # parameters of a subcircuit
+    params: dict[str, tuple[Token, Expression] | None] = field(default_factory=dict)
+    functions: dict[str, Function | None] = field(default_factory=dict)
+    models: dict[str, Model | None] = field(default_factory=dict)
+    subckts: dict[str, "Scope | None"] = field(default_factory=dict)
+    elements: list[list[Token]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Parsed:
+    """A whole deck, read but not evaluated."""
+
+    title: str
+    scope: Scope
+    globals: set[str] = field(default_factory=set)
+    analyses: list[Op | Dc] = field(default_factory=list)
+    prints: list[tuple[str, list[Token]]] = field(default_factory=list)  # (analysis kind or "", outputs)
+    saves: list[Token] = field(default_factory=list)
+    options: dict[str, Token] = field(default_factory=dict)
+
+
+def parse_lines(title: str, lines: list[list[Token]], file: str, problems: Problems) -> Parsed:
+    """Sort the cards of a deck into scopes; every mistake is added to `problems` and reading goes on."""
+    top = Scope(Token("", file, 1))
+    deck = Parsed(title, top)
+    stack = [top]
+    for tokens in lines:
+        at, word = tokens[0], tokens[0].low
+        try:
+            if word == ".subckt":
+                stack.append(_subckt(stack[-1], tokens))
+            elif word == ".ends":
+                if len(stack) == 1:
+                    raise BadCard(".ends without .subckt")
+                stack.pop()
+            elif word.startswith("."):
+                _card(deck, stack[-1], tokens)
+            else:
+                stack[-1].elements.append(tokens)
+        except BadCard as error:
+            problems.add(error.at or at, error.text, error.hint)
+        except ExpressionError as error:
+            problems.add(at, error.message + f" in {error.text!r}", error.hint)
+    for scope in stack[1:]:
+        problems.add(scope.at, ".subckt is never ended", "add .ends")
+    return deck
+
+
+def _card(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    word = tokens[0].low
+    if word in _CARDS:
+        _CARDS[word](deck, scope, tokens)
+    elif word in _LATER:
+        raise BadCard(f"{word} is not supported yet", "this version knows " + " ".join(sorted(_KNOWN)))
+    elif word in _NEVER:
+        raise BadCard(f"{word} is not supported", "this version knows " + " ".join(sorted(_KNOWN)))
+    else:
+        raise BadCard(f"unknown card {word}", "this version knows " + " ".join(sorted(_KNOWN)))
+
+
+def _define(table: dict, name: str, what: str, make: Callable[[], object]) -> None:
+    """table[name] = make(); a name defined before is an error, a failed definition leaves None."""
+    if name in table:
+        raise BadCard(f"{what} {name} is defined twice")
+    table[name] = None
+    table[name] = make()
+
+
+def _subckt(parent: Scope, tokens: list[Token]) -> Scope:
+    scope = Scope(tokens[0])
+    bare, given = assignments([t for t in flattened(tokens[1:]) if t.low != "params:"])
+    if not bare:
+        raise BadCard(".subckt needs a name")
+    scope.ports = [name for t in bare[1:] for name in bus(t.low) or [t.low]]
+    scope.defaults = given
+    name = bare[0].low
+    if name in parent.subckts:
+        raise BadCard(f"subcircuit {name} is defined twice")
+    parent.subckts[name] = scope
+    if len(set(scope.ports)) < len(scope.ports):
+        raise BadCard(f"subcircuit {name} has two ports of the same name")
+    return scope
+
+
+def _param(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    bare, given = assignments(tokens[1:], long=True)
+    if bare or not given:
+        raise BadCard(".param takes name = value", f"what is {bare[0].text!r}?" if bare else "")
+    for name, value in given.items():
+        _define(scope.params, name, "parameter", lambda value=value: (value, parse(expression_text(value))))
+
+
+def _func(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    head, *rest = [t for t in tokens[1:] if t.text != "="]
+    if rest and rest[0].text.startswith("("):
+        head, rest = head.with_text(head.text + rest[0].text), rest[1:]
+    call = split_call(head)
+    if call is None or len(rest) != 1:
+        raise BadCard(".func takes name(arguments) {expression}")
+    name, arguments = call[0], tuple(t.low for t in words_of(call[1], head))
+    _define(scope.functions, name, "function", lambda: Function(arguments, parse(expression_text(rest[0]))))
+
+
+def _model(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    if len(tokens) < 3:
+        raise BadCard(".model takes a name, a kind and parameters")
+    kind, rest = tokens[2], tokens[3:]
+    call = split_call(kind)
+    if call:
+        rest = words_of(call[1], kind) + rest
+    bare, given = assignments(flattened(rest))
+    _define(scope.models, tokens[1].low, "model", lambda: _model_of(tokens[1], call[0] if call else kind.low,
+                                                                    bare, given))
+
+
+def _model_of(at: Token, kind: str, bare: list[Token], given: dict[str, Token]) -> Model:
+    if bare:
+        raise BadCard(f"model {at.low}: {bare[0].text!r} is no name = value")
+    return Model(at, kind, given)
+
+
+def _global(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    deck.globals |= {name for t in tokens[1:] for name in bus(t.low) or [t.low]}
+
+
+def _op(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    if len(tokens) > 1:
+        raise BadCard(".op takes nothing", f"what is {tokens[1].text!r}?")
+    deck.analyses.append(Op(tokens[0]))
+
+
+def _dc(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    words = tokens[1:]
+    if not words or len(words) % 4:
+        raise BadCard(".dc takes name start stop step, once or nested (innermost first)")
+    loops = tuple((a, b, c, d) for a, b, c, d in zip(*[iter(words)] * 4, strict=True))
+    if len({loop[0].low for loop in loops}) < len(loops):
+        raise BadCard(".dc sweeps the same quantity twice")
+    deck.analyses.append(Dc(tokens[0], loops))
+
+
+def _print(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    words = tokens[1:]
+    kind = words[0].low if words and words[0].low in ("op", "dc", "tran", "ac") else ""
+    outputs = words[bool(kind):]
+    if not outputs:
+        raise BadCard(f"{tokens[0].low} names no output", "such as v(out) or i(v1)")
+    deck.prints.append((kind, outputs))
+
+
+def _save(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    deck.saves += tokens[1:]
+
+
+def _options(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    bare, given = assignments(tokens[1:])
+    for name in [t.low for t in bare] + list(given):
+        if name not in OPTIONS:
+            raise BadCard(f"unknown option {name}", "known are " + " ".join(sorted(OPTIONS)))
+    if bare:
+        raise BadCard(f"option {bare[0].low} needs a value")
+    deck.options |= given
+
+
+def _temp(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    if len(tokens) != 2:
+        raise BadCard(".temp takes one temperature [degree Celsius]")
+    deck.options["temp"] = tokens[1]
+
+
+def _title(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    deck.title = " ".join(t.text for t in tokens[1:])
+
+
+_CARDS: dict[str, Callable[[Parsed, Scope, list[Token]], None]] = {
+    ".param": _param, ".func": _func, ".model": _model, ".global": _global, ".op": _op, ".dc": _dc, ".print": _print,
+    ".plot": _print, ".probe": _print, ".save": _save, ".options": _options, ".option": _options, ".opt": _options,
+    ".temp": _temp, ".title": _title}
+_KNOWN = frozenset(_CARDS) - {".option", ".opt", ".plot", ".probe"} | {".subckt", ".ends", ".include", ".end"}

@@ -1,0 +1,144 @@
+"""Circuit -> plain SPICE that ngspice reads, for cross-checks: arrays flat, junctions as a subcircuit.
+
+    MTJ: I = v/R_P - (v/R_P) a TMR_0 / (1 + TMR_0 + (v/V_h)^2),  a = (1 - m_z)/2   (crossbar.mtj.conduction)
+
+Names that SPICE would not take (x1.wl[3,7], wl[0]) get underscores; the header lists them. An exact short becomes a 0 V source.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from crossbar.circuit import Circuit
+from crossbar.elements.base import Batch
+from crossbar.elements.linear import CCCS, CCVS, VCCS, VCVS, CurrentSources, Resistors, VoltageSources, Wires
+from crossbar.elements.nonlinear import Behavioural, MTJs
+from crossbar.errors import DataError
+from crossbar.netlist.deck import DcAnalysis, Deck
+
+_MTJ = """.subckt crossbar_mtj free fixed rp=1k a=0 tmr=0 wh=0
+R1 free fixed {rp}
+B1 free fixed I = -v(free,fixed)/{rp}*{a}*{tmr}/(1+{tmr}+{wh}*v(free,fixed)*v(free,fixed))
+.ends"""
+
+_WORD = re.compile(r"([A-Za-z_][\w.]*)\s*(\([^()]*\))?")
+
+
+class _Names:
+    """Names of nodes and elements as SPICE takes them, each once."""
+
+    def __init__(self) -> None:
+        self._given: dict[tuple[str, str], str] = {}
+        self._used: set[str] = set()
+
+    def of(self, kind: str, name: str) -> str:
+        """kind: "n" for a node, else the element's letter, with which its name must begin."""
+        key = (kind, name)
+        if key not in self._given:
+            plain = re.sub(r"\W", "_", name).rstrip("_")
+            if kind != "n" and not plain.startswith(kind):
+                plain = f"{kind}_{plain}"
+            base, k = plain, 2
+            while (taken := f"{'n' if kind == 'n' else 'e'}:{plain}") in self._used:
+                plain, k = f"{base}__{k}", k + 1
+            self._used.add(taken)
+            self._given[key] = plain
+        return self._given[key]
+
+    def renamed(self) -> list[str]:
+        return [f"{old} -> {new}" for (_, old), new in self._given.items() if old != new]
+
+
+def to_spice(source: Deck | Circuit) -> str:
+    """The deck or circuit as flat SPICE. Raises DataError for what ngspice has no element for."""
+    deck, circuit = (source, source.circuit) if isinstance(source, Deck) else (None, source)
+    names = _Names()
+    names.of("n", "0")
+    body = [line for batch in circuit.flat for line in _lines(circuit, batch, names)]
+    requests = list(_requests(deck)) if deck else [".op"]
+    mtj = [_MTJ] if any(isinstance(b, MTJs) for b in circuit.flat) else []
+    header = [f"* {circuit.title or 'crossbar'}", "* Written by crossbar export. Renamed (original -> here):",
+              *(f"*   {line}" for line in names.renamed())]
+    return "\n".join([*header, *mtj, *body, ".options reltol=1e-9 abstol=1e-18 vntol=1e-15 gmin=1e-18", *requests,
+                      ".end"]) + "\n"
+
+
+def _requests(deck: Deck) -> Iterator[str]:
+    """.op and .dc cards; a sweep of a parameter cannot be exported, since the circuit is flat."""
+    for analysis in deck.analyses.values():
+        if not isinstance(analysis, DcAnalysis):
+            yield ".op"
+            continue
+        loops = []
+        for name, points in reversed(analysis.axes.items()):
+            if name in deck.parsed.scope.params or name == "temp":
+                raise DataError(f".dc of {name} cannot be exported: the flat deck has no parameters")
+            step = points[1] - points[0] if len(points) > 1 else 1.0
+            loops.append(f"{name} {points[0]:.17g} {points[-1]:.17g} {step:.17g}")
+        yield ".dc " + " ".join(loops)
+
+
+def _lines(circuit: Circuit, batch: Batch, names: _Names) -> Iterator[str]:
+    make = _MAKERS.get(type(batch))
+    if make is None:
+        raise DataError(f"elements of kind {type(batch).__name__} cannot be exported")
+    for k in range(len(batch.nodes)):
+        yield make(batch, k, [names.of("n", circuit.node_name(int(n))) for n in batch.nodes[k]], names, circuit)
+
+
+def _two(letter: str, value: Callable) -> Callable:
+    def line(batch: Batch, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
+        return f"{names.of(letter, batch.names[k])} {' '.join(nodes)} {value(batch, k):.17g}"
+    return line
+
+
+def _wire(batch: Wires, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
+    letter = "r" if batch.r[k] > 0 else "v"
+    return f"{names.of(letter, batch.names[k])} {' '.join(nodes)} {batch.r[k]:.17g}"
+
+
+def _by_current(letter: str) -> Callable:
+    def line(batch: CCCS | CCVS, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
+        sensed = _source(circuit, batch.control[k], names)
+        return f"{names.of(letter, batch.names[k])} {' '.join(nodes)} {sensed} {batch.gain[k]:.17g}"
+    return line
+
+
+def _source(circuit: Circuit, name: str, names: _Names) -> str:
+    if not isinstance(circuit.flat[circuit.element(name)[0]], VoltageSources):
+        raise DataError(f"the current of {name} is read, which ngspice can do for voltage sources only")
+    return names.of("v", name)
+
+
+def _mtj(batch: MTJs, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
+    p = batch.params
+    r_p, tmr, v_h = (float(np.broadcast_to(x, len(batch.nodes))[k]) for x in (p.r_p, p.tmr, p.v_h))
+    return (f"{names.of('x', batch.names[k])} {nodes[0]} {nodes[1]} crossbar_mtj rp={r_p:.17g} "
+            f"a={(1 - batch.state[k]) / 2:.17g} tmr={tmr:.17g} wh={v_h ** -2:.17g}")
+
+
+def _expression(batch: Behavioural, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
+    """A B source with its parameters as numbers."""
+    if batch.expression.functions & batch.scope.functions.keys():
+        raise DataError(f"{batch.names[0]} calls a function of .func, which the flat deck does not have")
+    volts = {p: f"v({nodes[2 + 2 * n]},{nodes[3 + 2 * n]})".replace(",0)", ")") for n, p in enumerate(batch.volts)}
+    amps = {p: f"i({_source(circuit, c, names)})" for p, c in zip(batch.amps, batch.control, strict=True)}
+    texts = {str(p).replace(" ", ""): text for p, text in (volts | amps).items()}
+
+    def word(found: re.Match[str]) -> str:
+        whole, name = found[0].lower().replace(" ", ""), found[1].lower()
+        if whole in texts:
+            return texts[whole]
+        if found[2] is None and name in batch.scope.values:
+            return f"({batch.scope.values[name]:.17g})"
+        return found[0]
+    key = "v" if batch.voltage else "i"
+    return f"{names.of('b', batch.names[0])} {nodes[0]} {nodes[1]} {key} = {_WORD.sub(word, batch.expression.text)}"
+
+
+_MAKERS: dict[type, Callable] = {
+    Resistors: _two("r", lambda b, k: 1 / b.g[k]), Wires: _wire, MTJs: _mtj, Behavioural: _expression,
+    VoltageSources: _two("v", lambda b, k: b.value[k]), CurrentSources: _two("i", lambda b, k: b.value[k]),
+    VCVS: _two("e", lambda b, k: b.gain[k]), VCCS: _two("g", lambda b, k: b.gain[k]),
+    CCCS: _by_current("f"), CCVS: _by_current("h")}
