@@ -82,8 +82,9 @@ class OperatingPoint:
     def __getitem__(self, output: str) -> float:
         """By the name of an output: "v(out)", "v(a,b)", "i(v1)", "state(x1[3,7])"."""
         kind, names = parse_output(output)
-        reader = {"v": self.v, "i": self.i, "state": self.circuit.state}[kind]
-        return reader(*names)
+        if kind == "v":
+            return self.v(*names)
+        return self.i(*names) if kind == "i" else self.circuit.state(*names)
 
     def array(self, name: str) -> ArraySolution:
         """The solved state of an array of the circuit."""

@@ -216,7 +216,7 @@ class CircuitBuilder:
 
 
 def _joined(kind: type[Batch], items: list[dict[str, Any]]) -> Batch:
-    columns = {key: [item[key] for item in items] for key in items[0]}
+    columns: dict[str, Any] = {key: [item[key] for item in items] for key in items[0]}
     columns["nodes"] = np.array(columns["nodes"], dtype=np.intp)
     if kind is MTJs:
         return join_mtjs(**columns)

@@ -62,7 +62,7 @@ def _complain(what: object, code: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="crossbar", description="The SPICE for magnetic-tunnel-junction crossbars.")
     parser.add_argument("--version", action="version", version=f"crossbar {xb.__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is being done")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 

@@ -1,2 +1,1 @@
-def read_matrix(p, unit="S"): raise NotImplementedError
-def read_states(p, shape=None): raise NotImplementedError
+from crossbar.io.matrices import *

@@ -139,7 +139,8 @@ class System:
         """F (size,) and the sum of |contributions| to each equation, from the local f of every batch."""
         at = np.concatenate([e.ravel() for e in self.plan.equations])
         f = np.concatenate([f.ravel() for f in forces])
-        return tuple(np.bincount(at, weights=w, minlength=self.plan.size)[1:] for w in (f, np.abs(f)))
+        total, size = (np.bincount(at, weights=w, minlength=self.plan.size)[1:] for w in (f, np.abs(f)))
+        return total, size  # type: ignore[return-value]  # weights make them floats
 
     @property
     def _reltol(self) -> float:

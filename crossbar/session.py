@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
 from crossbar.errors import CrossbarError, DataError
@@ -66,7 +67,7 @@ def analyses(deck: Deck) -> Iterator[tuple[str, OperatingPoint | Sweep]]:
 
     Raises what `operating_point` and `dc_sweep` raise; what was yielded before stays good.
     """
-    options = {name: value for name, value in deck.options.items() if name in _TOLERANCES}
+    options: dict[str, Any] = {name: value for name, value in deck.options.items() if name in _TOLERANCES}
     newton = Newton(int(deck.options.get("itl1", 100)))
     solver: Solver = Ladder((newton, GminStepping(newton), SourceStepping(newton)))
     wanted = deck.analyses or {"op": OpAnalysis()}

@@ -53,7 +53,8 @@ def _floating(circuit: Circuit) -> list[str]:
 
 
 def _touching(circuit: Circuit, nodes: IntArray) -> tuple[list[str], int]:
-    names, count = [], 0
+    names: list[str] = []
+    count = 0
     for batch in circuit.flat:
         at = np.flatnonzero(np.isin(batch.nodes, nodes).any(axis=1))
         names += [batch.names[int(k)] for k in at[:max(0, _SHOWN - len(names))]]

@@ -39,9 +39,9 @@ class Drives:
             raise DataError("drives come as batches of different lengths: "
                             + ", ".join(f"{side} {size}" for side, size in sizes.items()))
         batch = max(sizes.values(), default=1)
-        full = {side: tuple(np.array(np.broadcast_to(x, (batch, x.shape[-1]))) for x in pair)
-                for side, pair in given.items()}
-        drives = cls({s: v for s, (v, _) in full.items()}, {s: m for s, (_, m) in full.items()}, not sizes)
+        volts = {s: np.array(np.broadcast_to(v, (batch, v.shape[-1])), dtype=float) for s, (v, _) in given.items()}
+        on = {s: np.array(np.broadcast_to(m, (batch, m.shape[-1])), dtype=bool) for s, (_, m) in given.items()}
+        drives = cls(volts, on, not sizes)
         if not np.logical_or.reduce([m.any(axis=1) for m in drives.on.values()]).all():
             raise DataError("nothing is driven: every end of every line is open")
         return drives
@@ -96,4 +96,4 @@ def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
         raise DataError(f"{side} holds a voltage that is not finite; mask an entry (numpy.ma) to leave its end open")
     if volts.ndim == 0:
         volts = np.full(lines, float(volts))
-    return volts, ~np.broadcast_to(ma.getmaskarray(value), volts.shape)
+    return volts, ~np.broadcast_to(ma.getmaskarray(ma.asarray(value)), volts.shape)

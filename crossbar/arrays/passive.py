@@ -43,9 +43,9 @@ class PassiveArray:
     """
 
     cells: Cells
-    r_word: Array = field(default=2.0, kw_only=True)       # type: ignore[assignment]
-    r_bit: Array = field(default=2.0, kw_only=True)        # type: ignore[assignment]
-    r_driver: Mapping[str, Array] = field(default=0.0, kw_only=True)  # type: ignore[assignment]
+    r_word: Array = field(default=2.0, kw_only=True)       # type: ignore[arg-type]
+    r_bit: Array = field(default=2.0, kw_only=True)        # type: ignore[arg-type]
+    r_driver: Mapping[str, Array] = field(default=0.0, kw_only=True)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if not isinstance(self.cells, Cells):

@@ -6,6 +6,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +96,7 @@ class MTJCells(Cells):
     def __post_init__(self) -> None:
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
-        m_z = mtj.as_state(self.state) if self.m_z is None else np.asarray(self.m_z, dtype=float)
+        m_z = np.asarray(self.m_z, dtype=float) if self.state is None else mtj.as_state(self.state)
         if m_z.ndim != 2 or m_z.size == 0:
             raise DataError(f"MTJ states must have shape (M, N), both at least 1, got {m_z.shape}")
         if not (np.abs(m_z) <= 1).all():
@@ -130,7 +131,7 @@ class MTJCells(Cells):
         return mtj.current(v, self.params, self._m_z)
 
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
-        fields = {name: _pick(getattr(self.params, name), self.shape, which) for name in ("r_p", "tmr", "v_h")}
+        fields: dict[str, Any] = {name: _pick(getattr(self.params, name), self.shape, which) for name in ("r_p", "tmr", "v_h")}
         return MTJs(names=names, nodes=nodes, params=mtj.MTJParams(**fields), state=self._m_z.ravel()[which])
 
 

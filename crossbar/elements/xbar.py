@@ -31,7 +31,7 @@ def lines_of(side: str, shape: tuple[int, int]) -> int:
     return shape[0] if side.startswith("word") else shape[1]
 
 
-def wire_resistance(value: npt.ArrayLike, shape: tuple[int, int], name: str) -> Array:
+def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Array:
     """A scalar or per-segment resistance [ohm] as an array of the given shape; DataError for NaN, < 0 or a misfit."""
     try:
         r = np.asarray(value, dtype=float)
@@ -89,12 +89,12 @@ def isolated_nodes(r_word: Array, r_bit: Array, conducting: Mask) -> tuple[Mask,
 def _pieces(openings: Mask) -> tuple[IntArray, Mask]:
     """Numbers (L, n) of the pieces into which openings (L, n+1) cut the lines, and which pieces keep a terminal."""
     cuts = np.cumsum(openings[:, 1:-1], axis=1)
-    within = np.concatenate((np.zeros((len(openings), 1), np.intp), cuts), axis=1)
+    within: IntArray = np.concatenate((np.zeros((len(openings), 1), np.intp), cuts), axis=1)
     first = np.concatenate(([0], np.cumsum(within[:, -1] + 1)))
     held = np.zeros(first[-1], bool)
     held[first[:-1][~openings[:, 0]]] = True
     held[first[1:][~openings[:, -1]] - 1] = True
-    return within + first[:-1, None], held
+    return np.add(within, first[:-1, None]), held
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,7 +152,6 @@ class Xbar:
         return (_segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
                 _segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
                 self.cells.batch(GridNames(self.name, self.shape, cells), ends, cells))
-
 
     def segment_currents(self, word: Array, bit: Array) -> tuple[Array, Array]:
         """Currents (M, N+1), (M+1, N) [A] of all segments from those of the expanded ones; 0 in open segments."""

@@ -1,5 +1,8 @@
-"""Results out (rawfile, tables), data in (matrices). Nothing is imported here: the netlist reader needs `matrices`
-alone, and must not pull in the analyses with it."""
+"""Results out (rawfile, tables), data in (matrices).
+
+Nothing is imported here: the netlist reader needs `matrices` alone, and must not pull in the analyses with
+it.
+"""
 
 import os
 import secrets
@@ -14,8 +17,9 @@ from typing import BinaryIO
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary stream whose content becomes the file `path` at the end, all of it or nothing.
 
-    It is written beside `path` and renamed, so that neither an exception nor a power cut leaves half a file where a
-    good one was. Missing folders are made. Devices and pipes (/dev/stdout) are written directly. Raises OSError.
+    It is written beside `path` and renamed, so that neither an exception nor a power cut leaves half a file
+    where a good one was. Missing folders are made. Devices and pipes (/dev/stdout) are written directly.
+    Raises OSError.
     """
     target = Path(os.path.realpath(path))  # a link stays a link
     if target.exists() and not target.is_file():

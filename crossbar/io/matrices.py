@@ -1,8 +1,9 @@
 """Matrices from files: conductances, resistances and MTJ states, rows = word lines, columns = bit lines.
 
-Text: one row a line, numbers apart by commas, semicolons, tabs or blanks, `#` begins a comment line. Nothing but numbers is
-read: a header or a column of labels is refused, not guessed at. NumPy: one array in .npy, or .npz; never pickled objects.
-Whatever is refused is named with file and line, or file and entry. Sizes are checked before anything is loaded.
+Text: one row a line, numbers apart by commas, semicolons, tabs or blanks; `#` begins a comment line. Nothing
+but numbers is read: a header or a column of labels is refused, not guessed at. NumPy: one array in .npy or
+.npz, never pickled objects. Whatever is refused is named with file and line, or file and entry. Sizes are
+checked before anything is loaded.
 """
 
 import os
@@ -27,16 +28,17 @@ FileName = str | os.PathLike[str]
 _LINE = 2 ** 25  # longest line of text [character]
 _KEYS = {"S": ("g", "conductance"), "uS": ("g", "conductance"), "ohm": ("r", "resistance")}
 _STATE_KEYS = ("state", "states")
-_DAMAGED = (ValueError, SyntaxError, TypeError, EOFError, OverflowError, RecursionError, RuntimeError, KeyError,
-            NotImplementedError, zipfile.BadZipFile, zlib.error, OSError)
+_DAMAGED = (ValueError, SyntaxError, TypeError, EOFError, OverflowError, RecursionError, RuntimeError,
+            KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, OSError)
 
 
 def read_matrix(path: FileName, unit: Literal["S", "uS", "ohm"] = "S") -> Array:
     """Conductances (M, N) [S] from a text, .npy or .npz file that holds them in `unit`.
 
-    0 S is an open cell, and so is inf ohm. An .npz holds one array, or names one g or conductance (unit S, uS), r or
-    resistance (ohm). Raises DataError, naming file and place, for entries that are NaN, negative, infinite (S), 0 (ohm) or no
-    numbers, for ragged rows, headers, pickled objects and damaged files; SizeError; OSError where it cannot be opened.
+    0 S is an open cell, and so is inf ohm. An .npz holds one array, or names one g or conductance (unit S,
+    uS), r or resistance (ohm). Raises DataError, naming file and place, for entries that are NaN, negative,
+    infinite (S), 0 (ohm) or no numbers, for ragged rows, headers, pickled objects and damaged files;
+    SizeError; OSError where the file cannot be opened.
     """
     if unit not in _KEYS:
         raise DataError(f'unit is "S", "uS" or "ohm", not {unit!r}')
@@ -50,17 +52,17 @@ def read_matrix(path: FileName, unit: Literal["S", "uS", "ohm"] = "S") -> Array:
     _refuse(np.isnan(values), values, place, "every cell needs a number")
     if unit == "S":
         return values
-    with np.errstate(over="ignore"):
-        g = 1 / values if unit == "ohm" else values / 1e6  # not times 1e-6: 233 uS shall be 233e-6 S to the bit
+    with np.errstate(over="ignore"):  # uS: not times 1e-6, since 233 uS shall be 233e-6 S to the bit
+        g = 1 / values if unit == "ohm" else values / 1e6
     _refuse(np.isinf(g), values, place, "its conductance is beyond the range of numbers")
     return g
 
 
 def read_states(path: FileName, shape: tuple[int, int] | None = None) -> npt.NDArray[np.int8]:
-    """MTJ states (M, N), +1 P and -1 AP, from a text, .npy or .npz file of 0 / 1, -1 / 1 or the words P and AP.
+    """MTJ states (M, N), +1 P and -1 AP, from a text, .npy or .npz file of 0 / 1, -1 / 1 or the words P / AP.
 
-    shape : what (M, N) must be. An .npz holds one array, or names one state or states. Raises as `read_matrix` does, and
-    DataError where 0 and -1 are mixed or the shape is another one.
+    shape : what (M, N) must be. An .npz holds one array, or names one state or states. Raises as
+    `read_matrix` does, and DataError where 0 and -1 are mixed or the shape is another one.
     """
     values, place = _load(Path(path), _state, _STATE_KEYS, "fiubUS")
     if values.dtype.kind in "fiu":
@@ -71,13 +73,13 @@ def read_states(path: FileName, shape: tuple[int, int] | None = None) -> npt.NDA
         raise DataError(f"{path}: {error}") from None
     if shape is not None and states.shape != tuple(shape):
         turned = "; it may be transposed" if states.T.shape == tuple(shape) else ""
-        raise DataError(f"{path} has states of shape {states.shape}, the array needs {tuple(shape)} (word lines, bit lines)"
-                        + turned)
+        raise DataError(f"{path} has states of shape {states.shape}, the array needs {tuple(shape)} "
+                        f"(word lines, bit lines){turned}")
     return states
 
 
 def read_values(path: FileName) -> Array:
-    """Any numbers (M, N), NaN and inf included, from a text, .npy or .npz file: what `write_csv` wrote of an array."""
+    """Any numbers (M, N), NaN and inf too, from a text, .npy or .npz file: also what `write_csv` wrote."""
     return _load(Path(path), _float, (), "fiu")[0].astype(float)
 
 
@@ -105,7 +107,7 @@ def _refuse(bad: npt.NDArray[np.bool_], values: npt.NDArray[Any], place: Place, 
 
 def _load(path: Path, convert: Callable[[str], float], keys: Sequence[str],
           kinds: str) -> tuple[npt.NDArray[Any], Place]:
-    """The (M, N) array of a file, both at least 1, of one of the dtype `kinds`, and how to name the place of an entry."""
+    """The (M, N) array of a file, of one of the dtype `kinds`, and how to name the place of an entry."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path} is not a regular file")
@@ -130,7 +132,7 @@ def _load(path: Path, convert: Callable[[str], float], keys: Sequence[str],
 
 
 def _choose(members: Sequence[str], keys: Sequence[str], where: str) -> str:
-    """The member of an .npz to read: the one with a known name, else the only one if its name says nothing else."""
+    """The member of an .npz to read: the one with a known name, else the only one if its name is neutral."""
     names = {m: m.removesuffix(".npy").lower() for m in members}
     known = [m for m, name in names.items() if name in keys]
     others = {k for ks in _KEYS.values() for k in ks}.union(_STATE_KEYS).difference(keys)
@@ -154,7 +156,8 @@ def _read_npy(stream: IO[bytes], where: str, size: int, kinds: str) -> npt.NDArr
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise DataError(f"{where}: .npy format version {version} is not read; plain arrays have 1.0 or 2.0")
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    fmt = np.lib.format
+    read_header = fmt.read_array_header_1_0 if version == (1, 0) else fmt.read_array_header_2_0
     shape, _, dtype = read_header(stream)
     if dtype.hasobject:
         raise DataError(f"{where} holds pickled Python objects, which are never loaded (they can run code); "
@@ -170,14 +173,15 @@ def _read_npy(stream: IO[bytes], where: str, size: int, kinds: str) -> npt.NDArr
     memory.require(f"the matrix {where} of {shape[0]} x {shape[1]} entries",
                    shape[0] * shape[1] * (4 * dtype.itemsize + 32))
     stream.seek(0)
-    with np.errstate(all="ignore"):  # wider floats may overflow to inf, which is refused by whoever needs it finite
+    with np.errstate(all="ignore"):  # wider floats may overflow to inf, which `read_matrix` refuses
         values = np.lib.format.read_array(stream, allow_pickle=False)
         return values.astype(float) if values.dtype.kind == "f" else values
 
 
 def _read_text(path: Path, size: int, convert: Callable[[str], float]) -> tuple[Array, Place]:
     """The numbers of a text file, row by row."""
-    memory.require(f"the matrix {path}", 16 * size + 60 * min(size, _LINE))  # an entry has at least two characters
+    # at least two characters an entry; of one line the words are held too
+    memory.require(f"the matrix {path}", 16 * size + 60 * min(size, _LINE))
     values, lines = array("d"), array("q")
     delimiter, width = None, 0
     for number, text in _data_lines(path):
@@ -186,7 +190,8 @@ def _read_text(path: Path, size: int, convert: Callable[[str], float]) -> tuple[
         words = [w.strip() for w in text.split(delimiter)]
         row = _row(words, convert, f"{path}:{number}", first=not lines)
         if lines and len(row) != width:
-            raise DataError(f"{path}:{number}: this row has {len(row)} entries, the one in line {lines[0]} has {width}")
+            raise DataError(f"{path}:{number}: this row has {len(row)} entries, "
+                            f"the one in line {lines[0]} has {width}")
         width = len(row)
         values.extend(row)
         lines.append(number)

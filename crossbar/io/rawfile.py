@@ -2,13 +2,15 @@
 
     Title: / Date: / Plotname: / Command: / Flags: real / No. Variables: n / No. Points: p / Variables:
     <tab> index <tab> name <tab> type     n lines; the innermost swept quantity first
-    Binary:   p x n doubles, little-endian, point by point      or      Values:   " 0 <tab> x", then "<tab> x", a point
+    Binary:   p x n doubles, little-endian, point by point     or
+    Values:   a point: " index <tab> x", then "<tab> x" for each further variable, an empty line
 
-A nested sweep is the concatenation of its inner sweeps, as in ngspice. What is swept has ngspice 39's names: v(v-sweep),
-i(i-sweep), res-sweep, temp-sweep; a parameter, which ngspice cannot sweep, has its own.
+A nested sweep is the concatenation of its inner sweeps, as in ngspice. What is swept has ngspice 39's names:
+v(v-sweep), i(i-sweep), res-sweep, temp-sweep; a parameter, which ngspice cannot sweep, has its own.
 
-`Command:` is there because spicelib reads no file whose header lacks the word ngspice. ngspice executes that line when it
-loads the file, so it is a comment; and that is why nothing with a line break may get into a header.
+`Command:` is there because spicelib reads no file whose header lacks the word ngspice. ngspice executes that
+line when it loads the file, so it is a comment; and that is why nothing with a line break may get into a
+header.
 """
 
 import os
@@ -59,11 +61,11 @@ class RawPlot:
 def write_raw(run: Run, path: str | os.PathLike[str], *, binary: bool = True) -> None:
     """All analyses of a run in one rawfile, which replaces `path` once it is complete.
 
-    Of each analysis `run.outputs(name)` is kept if the run has such a method and it returns names, else what ngspice keeps,
-    see `default_outputs`. In text, too, numbers keep all their digits. Raises DataError for a run without analyses or an unknown
-    output, OSError.
+    Of each analysis `run.outputs(name)` is kept if the run has such a method and it returns names, else what
+    ngspice keeps, see `default_outputs`. In text, too, numbers keep all their digits. Raises DataError for a
+    run without analyses or an unknown output, OSError.
     """
-    plots = [(analysis, columns(analysis, kept_outputs(run, name))) for name, analysis in run.analyses.items()]
+    plots = [(result, columns(result, kept_outputs(run, name))) for name, result in run.analyses.items()]
     if not plots:
         raise DataError("the run holds no analysis, so there is nothing to write")
     with replacing(path) as stream:
@@ -71,7 +73,8 @@ def write_raw(run: Run, path: str | os.PathLike[str], *, binary: bool = True) ->
             _write_plot(stream, run.title, analysis, outputs, binary)
 
 
-def _write_plot(stream: BinaryIO, title: str, analysis: Analysis, outputs: Sequence[Column], binary: bool) -> None:
+def _write_plot(stream: BinaryIO, title: str, analysis: Analysis, outputs: Sequence[Column],
+                binary: bool) -> None:
     scale = swept_columns(analysis)[-1:]
     named = [_SWEPT.get(c.unit, (c.name, "notype")) for c in scale]
     named += [(c.name, _TYPES.get(c.unit, "notype")) for c in outputs]
@@ -104,8 +107,8 @@ def _header_text(text: str) -> str:
 def read_raw(path: str | os.PathLike[str]) -> list[RawPlot]:
     """The plots of a rawfile, binary or text, real numbers.
 
-    Raises DataError, with the byte or line, where the file is damaged, truncated, complex or no rawfile; SizeError where it
-    would not fit in memory; OSError where it cannot be opened.
+    Raises DataError, naming the place, where the file is damaged, truncated, complex or no rawfile; SizeError
+    where it would not fit in memory; OSError where it cannot be opened.
     """
     path = Path(path)
     status = path.stat()
@@ -144,7 +147,8 @@ class _Reader:
 
     def damage(self, what: str) -> DataError:
         """The error that something is wrong just before the present position."""
-        return DataError(f"{self.path}: no intact rawfile: {what}, near byte {self.stream.tell()} of {self.size}")
+        at = f"near byte {self.stream.tell()} of {self.size}"
+        return DataError(f"{self.path} is no intact rawfile: {what}, {at}")
 
     def plot(self, line: str) -> RawPlot:
         """The plot whose header begins with `line`."""
@@ -172,7 +176,7 @@ class _Reader:
         return int(header[key])
 
     def variables(self, count: int, rest: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Names and types of `count` variables; the first may stand on the line of "Variables:" itself, as `rest`."""
+        """Names and types of `count` variables; `rest` is what stands on the "Variables:" line itself."""
         found = []
         for k in range(count):
             fields = (rest if k == 0 and rest.strip() else self.line()).split()
@@ -208,7 +212,7 @@ class _Reader:
                 raise self.damage(f"the file ends within point {k}")
             words += line.split()
         if words[0] != str(k) or len(words) > count + 1:
-            raise self.damage(f"point {k} begins with {words[0][:40]!r} and holds {len(words) - 1} numbers, not {count}")
+            raise self.damage(f"{count} numbers of point {k} were expected, not {len(words) - 1} of {words[0][:40]!r}")
         try:
             return [float(word) for word in words[1:]]
         except ValueError as error:

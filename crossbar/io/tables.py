@@ -1,6 +1,7 @@
 """Results as text: CSV files and `.print` listings; and the columns that every writer takes its numbers from.
 
-    run.analyses = {"op": OperatingPoint, "dc": Sweep, ...};  run.outputs(name) -> what to keep of one, None: the default
+    run.analyses = {"op": OperatingPoint, "dc": Sweep, ...}
+    run.outputs(name) -> what to keep of one analysis, None: the default
 
 Numbers in CSV files have as many digits as tell two floats apart, so reading them back gives the same bits.
 """
@@ -58,7 +59,7 @@ def kept_outputs(run: Run, name: str) -> Sequence[str] | None:
 
 
 def default_outputs(circuit: Circuit) -> list[str]:
-    """What ngspice keeps: voltages of all named nodes, and the currents that are unknowns (V, E, H and the like).
+    """What ngspice keeps: voltages of all named nodes, and the currents that are unknowns (V, E, H and such).
 
     Resistors so small that they are solved in branch form are resistors all the same and are left out.
     """
@@ -67,7 +68,10 @@ def default_outputs(circuit: Circuit) -> list[str]:
 
 
 def columns(analysis: Analysis, outputs: Sequence[str] | None = None) -> list[Column]:
-    """The outputs of an analysis, each once, in the order given; None: `default_outputs`. DataError if there is no such."""
+    """The outputs of an analysis, each once, in the order given (None: `default_outputs`).
+
+    Raises DataError where there is no such output, or no such kind of analysis.
+    """
     if not isinstance(analysis, OperatingPoint | Sweep):
         raise DataError(f"a result of type {type(analysis).__name__} has no columns to write")
     if outputs is None:
@@ -105,9 +109,10 @@ def swept_unit(sweep: Sweep, name: str) -> str:
 def write_csv(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     """Every analysis of a run as CSV in `folder`; returns the files.
 
-    op.csv holds rows name,value,unit; dc.csv one row a point: what is swept, outermost first, then the outputs. Each array of
-    an operating point adds op_<array>_cell_voltage.csv [V] and op_<array>_cell_current.csv [A], (word lines, bit lines) below
-    one comment line, as `crossbar.io.matrices` reads them. Raises DataError for an unknown output, OSError.
+    op.csv holds rows name,value,unit; dc.csv one row a point: what is swept, outermost first, then the
+    outputs. Each array of an operating point adds op_<array>_cell_voltage.csv [V] and
+    op_<array>_cell_current.csv [A], (word lines, bit lines) below one comment line, as `crossbar.io.matrices`
+    reads them. Raises DataError for an unknown output, OSError.
     """
     folder, written = Path(folder), []
     for name, analysis in run.analyses.items():
@@ -118,7 +123,8 @@ def write_csv(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
             _write_rows(path, ("name", "value", "unit"), rows)
         else:
             every = [*swept_columns(analysis), *outputs]
-            _write_rows(path, [c.name for c in every], (row for block in blocks(every) for row in block.tolist()))
+            rows = (row for block in blocks(every) for row in block.tolist())
+            _write_rows(path, [c.name for c in every], rows)
         written.append(path)
         if isinstance(analysis, OperatingPoint):
             written += _write_cells(analysis, folder, name)
@@ -131,14 +137,14 @@ def _write_cells(point: OperatingPoint, folder: Path, name: str) -> list[Path]:
         solution = point.array(xbar.name)
         for quantity, unit in CELL_FIELDS.items():
             path = folder / f"{file_name(name)}_{file_name(xbar.name)}_{quantity}.csv"
-            write_matrix(path, getattr(solution, quantity),
-                         f"{xbar.name} {quantity.replace('_', ' ')} [{unit}]; rows: word lines, columns: bit lines")
+            title = f"{xbar.name} {quantity.replace('_', ' ')} [{unit}]"
+            write_matrix(path, getattr(solution, quantity), f"{title}; rows: word lines, columns: bit lines")
             written.append(path)
     return written
 
 
 def write_matrix(path: str | os.PathLike[str], values: Array, comment: str) -> None:
-    """An (M, N) array as CSV below one comment line; `crossbar.io.matrices` reads it back to the bit. Raises OSError."""
+    """An (M, N) array as CSV below a comment line; `read_values` gets it back to the bit. Raises OSError."""
     with replacing(path) as stream:
         stream.write(f"# {_one_line(comment)}\n".encode())
         for row in np.asarray(values, dtype=float):
@@ -146,8 +152,10 @@ def write_matrix(path: str | os.PathLike[str], values: Array, comment: str) -> N
 
 
 def listing(analysis: Analysis, outputs: Sequence[str]) -> str:
-    """A `.print` listing. Operating point: one line `name = value unit` an output. Sweep: a table with a line of names, a line
-    of units and a line a point, the outermost swept quantity first. Raises DataError for an unknown output.
+    """A `.print` listing as text.
+
+    Operating point: one line `name = value unit` an output. Sweep: a table with a line of names, a line of
+    units and a line a point, the outermost swept quantity first. Raises DataError for an unknown output.
     """
     kept = columns(analysis, outputs)
     if isinstance(analysis, OperatingPoint):
@@ -167,7 +175,7 @@ def _one_line(text: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """A name as part of a file name: whatever a file system may object to is quoted, so two names stay two files."""
+    """A name as part of a file name; what file systems object to is quoted, so two names stay two files."""
     return quote(name, safe="[]")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar.errors import DataError
-from crossbar.mtj.parameters import MTJParams, Value
+from crossbar.mtj.parameters import MTJParams
 
 Array = npt.NDArray[np.float64]
 

@@ -191,4 +191,3 @@ def _complain(problems: Problems, at: Token, action: object) -> None:
         action()  # type: ignore[operator]
     except (DataError, BadCard) as error:
         problems.add(at, str(error))
-

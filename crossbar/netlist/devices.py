@@ -51,7 +51,7 @@ def _resistor(e: Elaboration, env: Env, tokens: list[Token]) -> None:
             raise BadCard(f"{name} has {ohms:g} ohm, m = {m:g}; a resistance is at least 0, a multiplier positive")
         if ohms == 0:
             e.warn(bare[0], f"{name} has 0 ohm: an exact short (ngspice would take 1 mohm)")
-        e.builder.resistor(env.name(name), *(e.node(env, n) for n in nodes), ohms / m)
+        e.builder.resistor(env.name(name), e.node(env, nodes[0]), e.node(env, nodes[1]), ohms / m)
 
 
 def _independent(kind: type) -> Callable[[Elaboration, Env, list[Token]], None]:

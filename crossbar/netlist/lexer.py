@@ -127,7 +127,9 @@ def _included(tokens: list[Token], problems: Problems, inside: tuple[str, ...]) 
 
 def tokenize(line: str, file: str, number: int, problems: Problems) -> list[Token]:
     """Tokens of one physical line."""
-    words, start, opened, quote = [], -1, [], ""
+    words: list[str] = []
+    opened: list[str] = []
+    start, quote = -1, ""
     ends = {m.start() for m in _END_COMMENT.finditer(line)}
     at = 0
     for at, char in enumerate(line):

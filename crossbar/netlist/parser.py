@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from crossbar.expressions import Expression, ExpressionError, Function, parse
 from crossbar.netlist.lexer import Problems, Token
@@ -131,7 +132,11 @@ def _param(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     if bare or not given:
         raise BadCard(".param takes name = value", f"what is {bare[0].text!r}?" if bare else "")
     for name, value in given.items():
-        _define(scope.params, name, "parameter", lambda value=value: (value, parse(expression_text(value))))
+        _define(scope.params, name, "parameter", partial(_valued, value))
+
+
+def _valued(value: Token) -> tuple[Token, Expression]:
+    return value, parse(expression_text(value))
 
 
 def _func(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:

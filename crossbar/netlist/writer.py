@@ -58,7 +58,7 @@ def to_spice(source: Deck | Circuit) -> str:
     body = [line for batch in circuit.flat for line in _lines(circuit, batch, names)]
     requests = list(_requests(deck)) if deck else [".op"]
     mtj = [_MTJ] if any(isinstance(b, MTJs) for b in circuit.flat) else []
-    header = [f"* {circuit.title or 'crossbar'}", "* Written by crossbar export. Renamed (original -> here):",
+    header = [circuit.title or "crossbar", "* Written by crossbar export. Renamed (original -> here):",
               *(f"*   {line}" for line in names.renamed())]
     return "\n".join([*header, *mtj, *body, ".options reltol=1e-9 abstol=1e-18 vntol=1e-15 gmin=1e-18", *requests,
                       ".end"]) + "\n"
@@ -113,7 +113,7 @@ def _source(circuit: Circuit, name: str, names: _Names) -> str:
 
 def _mtj(batch: MTJs, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
     p = batch.params
-    r_p, tmr, v_h = (float(np.broadcast_to(x, len(batch.nodes))[k]) for x in (p.r_p, p.tmr, p.v_h))
+    r_p, tmr, v_h = (float(np.broadcast_to(np.asarray(x, dtype=float), len(batch.nodes))[k]) for x in (p.r_p, p.tmr, p.v_h))
     return (f"{names.of('x', batch.names[k])} {nodes[0]} {nodes[1]} crossbar_mtj rp={r_p:.17g} "
             f"a={(1 - batch.state[k]) / 2:.17g} tmr={tmr:.17g} wh={v_h ** -2:.17g}")
 

@@ -78,7 +78,8 @@ class Newton:
     max_steps: int = 100
 
     def __call__(self, problem: Problem, start: Array) -> Root:
-        x, trace = start, []
+        x = start
+        trace: list[float] = []
         at = problem.evaluate(x)
         factors: Factors | None = None
         for step in range(self.max_steps):
