@@ -25,7 +25,7 @@ from crossbar.solvers.newton import Ladder, Root, Solver
 
 log = logging.getLogger(__name__)
 
-_BYTES_AN_UNKNOWN = 1500  # pattern, values and LU factors of a planar-like network, from measurement
+_BYTES_AN_UNKNOWN = 3000  # pattern, values and LU factors of a planar-like network, from measurement
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
     too large for the direct solver.
     """
     if plan is None:
-        unknowns = circuit.node_count + sum(a.node_count for a in circuit.arrays)
+        unknowns = circuit.node_count + sum(a.node_count for a in circuit.arrays)  # a wire current for each inner node
         memory.require(f"a circuit of {unknowns} unknowns on the general path", _BYTES_AN_UNKNOWN * unknowns)
         topology.check(circuit)
         plan = analyse(circuit)

@@ -144,11 +144,11 @@ def _side(x: float) -> float:
 
 
 def _power_dx(x: float, y: float) -> float:
-    return y * math.pow(x, y - 1) if y else 0.0
+    return y * math.pow(abs(x), y - 1) if y else 0.0
 
 
 def _power_dy(x: float, y: float) -> float:
-    return 0.0 if x == 0 < y else math.pow(x, y) * math.log(x)
+    return 0.0 if x == 0 < y else math.pow(abs(x), y) * math.log(abs(x))
 
 
 def _step(function: Callable[..., float], arguments: int = 1) -> Law:
@@ -156,8 +156,7 @@ def _step(function: Callable[..., float], arguments: int = 1) -> Law:
 
 
 _NORMAL, _UNIFORM = np.random.Generator.standard_normal, partial(np.random.Generator.uniform, low=-1, high=1)
-_POWER = Law(lambda x, y: math.pow(abs(x), y),
-             (lambda x, y: _side(x) * _power_dx(abs(x), y), lambda x, y: _power_dy(abs(x), y)))
+_POWER = Law(lambda x, y: math.pow(abs(x), y), (lambda x, y: _side(x) * _power_dx(x, y), _power_dy))
 _LOG = Law(math.log, (lambda x: 1 / x,))
 OPERATORS: dict[str, Law] = {
     "+": Law(op.add, (1.0, 1.0)), "-": Law(op.sub, (1.0, -1.0)),
@@ -182,9 +181,9 @@ FUNCTIONS: dict[str, Law] = {
     "abs": Law(abs, (_side,)), "uramp": Law(lambda x: max(x, 0.0), (lambda x: float(x >= 0),)),
     "min": Law(min, (lambda x, y: float(x <= y), lambda x, y: float(y < x)), variadic=True),
     "max": Law(max, (lambda x, y: float(x >= y), lambda x, y: float(y > x)), variadic=True),
-    "pow": Law(math.pow, (_power_dx, _power_dy)),  # without probes
+    "pow": Law(math.pow, _POWER.slopes),  # where nothing varies; _POWER itself in an expression with probes
     "pwr": Law(lambda x, y: _side(x) * math.pow(abs(x), y),
-               (lambda x, y: _power_dx(abs(x), y), lambda x, y: _side(x) * _power_dy(abs(x), y))),
+               (_power_dx, lambda x, y: _side(x) * _power_dy(x, y))),
     "sgn": _step(lambda x: (x > 0) - (x < 0)), "u": _step(lambda x: ((x > 0) + (x >= 0)) / 2),
     "int": _step(math.trunc), "nint": _step(round), "floor": _step(math.floor), "ceil": _step(math.ceil),
     "limit": Law(lambda x, lo, hi: min(max(x, lo), hi), (lambda x, lo, hi: float(lo <= x <= hi),

@@ -9,7 +9,6 @@ checked before anything is loaded.
 import os
 import stat
 import zipfile
-import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.errors import DataError
+from crossbar.errors import CrossbarError, DataError
 from crossbar.mtj import as_state
 
 Array = npt.NDArray[np.float64]
@@ -28,8 +27,6 @@ FileName = str | os.PathLike[str]
 _LINE = 2 ** 25  # longest line of text [character]
 _KEYS = {"S": ("g", "conductance"), "uS": ("g", "conductance"), "ohm": ("r", "resistance")}
 _STATE_KEYS = ("state", "states")
-_DAMAGED = (ValueError, SyntaxError, TypeError, EOFError, OverflowError, RecursionError, RuntimeError,
-            KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, OSError)
 
 
 def read_matrix(path: FileName, unit: Literal["S", "uS", "ohm"] = "S") -> Array:
@@ -52,7 +49,7 @@ def read_matrix(path: FileName, unit: Literal["S", "uS", "ohm"] = "S") -> Array:
     _refuse(np.isnan(values), values, place, "every cell needs a number")
     if unit == "S":
         return values
-    with np.errstate(over="ignore"):  # uS: not times 1e-6, since 233 uS shall be 233e-6 S to the bit
+    with np.errstate(over="ignore"):  # not times 1e-6: 1e6 is exact, so 233 uS become 233e-6 S to the bit
         g = 1 / values if unit == "ohm" else values / 1e6
     _refuse(np.isinf(g), values, place, "its conductance is beyond the range of numbers")
     return g
@@ -124,9 +121,9 @@ def _load(path: Path, convert: Callable[[str], float], keys: Sequence[str],
                 where += f" ({member.removesuffix('.npy')})"
                 with archive.open(member) as stream:
                     values = _read_npy(stream, where, archive.getinfo(member).file_size, kinds)
-    except PermissionError:
+    except (CrossbarError, PermissionError, MemoryError):
         raise
-    except _DAMAGED as error:
+    except Exception as error:  # numpy's header parser and zipfile raise what they like: TokenError, zlib.error, ...
         raise DataError(f"{path} is no intact {path.suffix} file: {error}") from None
     return values, lambda i, j: f"{where}: entry [{i},{j}]"
 
@@ -143,8 +140,8 @@ def _choose(members: Sequence[str], keys: Sequence[str], where: str) -> str:
         raise DataError(f"{where} holds {len(members)} arrays ({', '.join(sorted(names.values()))[:200]}); "
                         f"there must be {hint}")
     if keys and names[members[0]] in others:
-        raise DataError(f"{where} holds {names[members[0]]!r} where {' or '.join(keys)} is asked for; "
-                        "resistances need unit='ohm'")
+        hint = "; for resistances give unit='ohm'" if names[members[0]] in _KEYS["ohm"] and "g" in keys else ""
+        raise DataError(f"{where} holds {names[members[0]]!r} where {' or '.join(keys)} is wanted{hint}")
     return members[0]
 
 

@@ -212,7 +212,8 @@ class _Reader:
                 raise self.damage(f"the file ends within point {k}")
             words += line.split()
         if words[0] != str(k) or len(words) > count + 1:
-            raise self.damage(f"{count} numbers of point {k} were expected, not {len(words) - 1} of {words[0][:40]!r}")
+            found = f"{words[0][:40]!r} with {len(words) - 1}"
+            raise self.damage(f"point {k} with {count} numbers expected, not {found}")
         try:
             return [float(word) for word in words[1:]]
         except ValueError as error:

@@ -45,7 +45,10 @@ def as_state(value: npt.ArrayLike) -> npt.NDArray[np.int8]:
 
     Raises DataError for anything else, and for a mix of 0 and -1 (then nobody knows which convention it is).
     """
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise DataError("MTJ states must form a rectangular array") from None
     if array.dtype.kind in "US":
         text = np.char.upper(np.char.strip(array.astype(str)))
         if not np.isin(text, ("P", "AP")).all():

@@ -20,7 +20,7 @@ from crossbar.netlist.words import BadCard, assignments, bus
 _WAVEFORMS = ("pulse", "pwl", "sin", "exp", "sffm", "am", "ac", "trnoise", "trrandom")
 _MTJ_FIELDS = {"rp": "r_p", "r_p": "r_p", "tmr": "tmr", "vh": "v_h", "v_h": "v_h", "ra": "ra", "diameter": "diameter"}
 _XBAR_FIELDS = ("rows", "cols", "cell", "mtj", "r_wl", "r_bl", "r_driver")
-_BYTES_A_CELL = 8000  # of the general path, from measurement
+_BYTES_A_CELL = 12000  # of the general path, from measurement
 
 
 def _only(given: Mapping[str, Token], known: Iterable[str], what: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from crossbar import mtj
+from crossbar import memory, mtj
 from crossbar.arrays.passive import PassiveArray
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, MTJCells
@@ -198,8 +198,11 @@ def embedded(m_z: Array, shape: Shape) -> Array:
     """m_z in the first rows and columns of an array of `shape`, the rest AP (-1); DataError if too small."""
     if shape is None:
         return m_z
-    if len(shape) != 2 or shape[0] < m_z.shape[0] or shape[1] < m_z.shape[1]:
+    if len(shape) != 2 or not all(isinstance(size, (int, np.integer)) for size in shape):
+        raise DataError(f"the shape of an array is (rows, columns), got {shape!r}")
+    if shape[0] < m_z.shape[0] or shape[1] < m_z.shape[1]:
         raise DataError(f"{m_z.shape[0]} x {m_z.shape[1]} junctions do not fit an array of {tuple(shape)}")
+    memory.require(f"an array of {shape[0]} x {shape[1]} cells", 8 * int(shape[0]) * int(shape[1]))
     out = np.full(shape, -1.0)
     out[:m_z.shape[0], :m_z.shape[1]] = m_z
     return out

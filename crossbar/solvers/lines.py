@@ -14,9 +14,11 @@ and iterative refinement are the same loop:  rho = KCL misfit of the true cell c
 The second plane is kept as v[b, i, j] (sweeps along i), the first transposed, u[b, j, i] (sweeps along j).
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,7 @@ Law = Callable[[Array], tuple[Array, Array]]
 
 _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the KCL misfit
+_SERIAL = 20_000      # cells times inputs below which one thread does it
 _FLOOR = 1e-13        # relative reduction that one inner solve can reach
 
 
@@ -93,6 +96,22 @@ def solve_planes(word: Plane, bit: Plane, law: Law, *, linear: bool, rtol: float
 
     Raises ConvergenceError where that is missed, or where a cell has a negative slope.
     """
+    with _threads(word.near.shape[0] * word.r.shape[1] * bit.r.shape[1]):
+        return _newton(word, bit, law, linear, rtol)
+
+
+@contextlib.contextmanager
+def _threads(cells: int) -> Iterator[None]:
+    """One thread for a small array: starting several costs more than they save, much more on a busy machine."""
+    usual = numba.get_num_threads()
+    numba.set_num_threads(1 if cells < _SERIAL else usual)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(usual)
+
+
+def _newton(word: Plane, bit: Plane, law: Law, linear: bool, rtol: float) -> PlanesSolution:
     base_u, base_v = word.alone(), bit.alone()
     state = _evaluate(word, bit, law, base_u, base_v, np.zeros_like(base_u), np.zeros_like(base_v))
     solve: _Linear | None = None

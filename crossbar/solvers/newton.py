@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_array, diags_array
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers.linear import Factors, factorise, is_symmetric
+from crossbar.solvers.linear import Factors, factorise
 
 Array = npt.NDArray[np.float64]
 
@@ -84,7 +84,7 @@ class Newton:
         factors: Factors | None = None
         for step in range(self.max_steps):
             if factors is None or not problem.linear:
-                factors = factorise(at.jacobian, symmetric=is_symmetric(at.jacobian))
+                factors = factorise(at.jacobian, problem.nodes)
             new = x - factors.solve(at.residual)
             if not np.isfinite(new).all():
                 raise ConvergenceError(f"Newton step {step + 1} is not finite near {problem.name(at.worst)}", trace)

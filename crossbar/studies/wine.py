@@ -2,17 +2,17 @@
 
     y = tanh((I+ - I-) / (g_norm (G_P - G_AP) v_read) + b)     13 x 12 and 6 x 6 junctions, two layers, argmax
 
-Every solution (device states and biases of one trained network) is read on its two arrays under each condition:
-word lines driven at the left, bit lines grounded at the bottom, currents from the solved array. A row of the
-result: median, mean, least and greatest accuracy over the solutions, on the training and on the test samples.
+Every solution (device states and biases of one trained network) is read on its two arrays under each
+condition: word lines driven at the left, bit lines grounded at the bottom, currents from the solved array. A
+row of the result: median, mean, min and max accuracy over the solutions, on training and on test samples.
 
-Setting: "Implementation of a Binary Neural Network on a Passive Array of Magnetic Tunnel Junctions". The junctions
-are the preset "daffodil", read at 0.1 V as in the driver code of those boards. The shipped solutions are this
-package's own (studies/data/README.md); `load_solutions` takes a file of others.
+Setting: "Implementation of a Binary Neural Network on a Passive Array of Magnetic Tunnel Junctions". The
+junctions are the preset "daffodil", read at 0.1 V as in the driver code of those boards. The shipped
+solutions are this package's own (studies/data/README.md); `load_solutions` takes a file of others.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from crossbar import mtj, nn
+from crossbar import nn
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
 
@@ -56,14 +56,14 @@ class Solutions:
                 factor = 2 if axis.startswith("2") else 1
                 if size % factor or sizes.setdefault(axis[-1], size // factor) != size // factor:
                     known = ", ".join(f"{name} = {n}" for name, n in sizes.items())
-                    raise DataError(f"{self.source}: {key} has shape {value.shape}; it must be {_shape(key)}, {known}")
+                    raise DataError(f"{self.source}: {key} must be {_shape(key)}, got {value.shape}; {known}")
 
     def _checked(self, key: str) -> Array:
         value = np.asarray(getattr(self, key.lower()))
         if value.dtype.kind not in "biuf":
             raise DataError(f"{self.source}: {key} holds {value.dtype}, not numbers")
         if value.ndim != len(_AXES[key].split()) or value.size == 0:
-            raise DataError(f"{self.source}: {key} has shape {value.shape}; it must be {_shape(key)}, not empty")
+            raise DataError(f"{self.source}: {key} must be {_shape(key)}, not empty, got {value.shape}")
         if not np.isfinite(value).all():
             raise DataError(f"{self.source}: {key} holds NaN or infinity")
         if key.endswith("weight") and not np.isin(value, (0, 1)).all():
@@ -89,13 +89,16 @@ class Solutions:
         return x, nn.labels(y)
 
 
-def load_solutions(path: str | Path) -> Solutions:
-    """Solutions from an .npz file with the keys fc1_weight ... Y_test of studies/data/README.md.
+def load_solutions(path: str | Path | None = None) -> Solutions:
+    """Solutions from an .npz file with the keys of studies/data/README.md; None: the shipped ones.
 
-    Raises FileNotFoundError if there is none; DataError if it is no such file, naming what is missing or wrong.
+    Raises FileNotFoundError if there is none; DataError, naming what is wrong, if it is no such file.
     """
+    if path is None:
+        return shipped_solutions()
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: a single array, not an .npz file of several")
             missing = [key for key in _KEYS if key not in file.files]
@@ -104,14 +107,14 @@ def load_solutions(path: str | Path) -> Solutions:
             return Solutions(**{key.lower(): file[key] for key in _KEYS}, source=str(path))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, EOFError, BadZipFile, ZlibError) as problem:
-        raise DataError(f"{path}: not a readable .npz file of plain arrays ({problem})") from problem
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, BadZipFile, ZlibError) as problem:
+        raise DataError(f"{path}: not a readable .npz file of plain arrays") from problem
 
 
 def shipped_solutions() -> Solutions:
     """The 20 solutions that come with the package."""
     with resources.as_file(resources.files("crossbar.studies") / "data" / "wine20.npz") as path:
-        return load_solutions(path)
+        return replace(load_solutions(path), source="shipped with the package")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,9 +257,9 @@ class Classification:
 
 def classify(solutions: Solutions, index: int, sample: int, *, part: str = "test",
              condition: Condition = WIRES_BIAS) -> Classification:
-    """Trace of sample number `sample` of a part, "train" or "test", through the solved arrays of solution `index`.
+    """Trace of sample number `sample` of a part, "train" or "test", through the solved arrays of a solution.
 
-    Raises DataError for an index beyond its range.
+    index : of the solution. Raises DataError for an index beyond its range.
     """
     network = solutions.network(index)
     x, y = solutions.samples(part)
