@@ -241,6 +241,13 @@ def test_gradient_names_every_probe_even_of_branches_not_taken() -> None:
         A: 0, B: 7, Probe("i", ("vs",)): 5}
 
 
+def test_probes_are_found_through_functions_that_call_functions() -> None:
+    functions = {"f": Function(("x",), parse("x*g(x)")), "g": Function(("x",), parse("v(b)+f(0)*0")),
+                 "h": Function((), parse("i(unused)"))}
+    assert reached_probes(parse("f(v(a))"), functions) == (A, B)
+    assert reached_probes(parse("sin(1)"), functions) == ()
+
+
 # --- names, probes, functions ---
 
 @pytest.mark.parametrize(("text", "probe"), [

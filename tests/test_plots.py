@@ -1,0 +1,306 @@
+"""Figures: what they show is the solution in other units, nothing overlaps, and no backend is touched."""
+
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from crossbar import plots
+from crossbar.analysis import OperatingPoint, dc_sweep, operating_point
+from crossbar.arrays import PassiveArray, only
+from crossbar.circuit import Circuit, CircuitBuilder
+from crossbar.elements.linear import CurrentSources, VoltageSources
+from crossbar.elements.solution import ArraySolution
+from crossbar.errors import DataError
+from crossbar.plots import QUANTITIES, cell_map, line_profile, save_run, sweep_plot
+
+Array = npt.NDArray[np.float64]
+FACTORS = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+SHAPES = [(15, 15), (64, 48), (1, 7), (7, 1), (1, 1), (20, 44), (3, 60), (60, 3)]
+
+
+def array_of(shape: tuple[int, int], wire: float = 2.0) -> PassiveArray:
+    g = np.random.default_rng(1999).uniform(1e-5, 2e-4, shape)
+    return PassiveArray(g, r_word=wire, r_bit=wire, r_driver=5.0 * wire)
+
+
+def solution_of(shape: tuple[int, int] = (5, 6), **drives: object) -> ArraySolution:
+    drives = drives or {"word_left": np.random.default_rng(8128).uniform(0.1, 0.2, shape[0])}
+    return array_of(shape).solve(**drives)  # type: ignore[arg-type]
+
+
+def point_of(shape: tuple[int, int]) -> OperatingPoint:
+    return operating_point(array_of(shape).to_circuit(word_left=np.linspace(-0.05, 0.2, shape[0])))
+
+
+def network() -> Circuit:
+    b = CircuitBuilder("two sources")
+    b.add_one(VoltageSources, "v1", ["in", "0"], value=1.0)
+    b.add_one(CurrentSources, "i1", ["0", "out"], value=0.0)
+    b.resistor("r1", "in", "out", 1e3)
+    b.resistor("r2", "out", "0", 2e3)
+    return b.build()
+
+
+def bar_of(ax: Axes) -> tuple[Axes, str]:
+    """The colour bar of a map and its unit."""
+    (bar,) = ax.child_axes
+    return bar, bar.get_ylabel() or bar.get_xlabel()
+
+
+def shown(ax: Axes) -> Array:
+    """What a map shows, back in SI units, NaN where it is grey."""
+    (image,) = ax.images
+    data = image.get_array()
+    assert data is not None
+    unit = bar_of(ax)[1]
+    return np.ma.filled(np.ma.asarray(data, dtype=float), np.nan) * FACTORS[unit[:-1]]
+
+
+# -- maps
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_map_shows_the_solution(shape: tuple[int, int]) -> None:
+    s = solution_of(shape)
+    for quantity in ("cell_voltage", "cell_current"):
+        ax = cell_map(s, quantity)
+        np.testing.assert_allclose(shown(ax), getattr(s, quantity), rtol=1e-12)
+        assert bar_of(ax)[1].endswith(QUANTITIES[quantity][1])
+        assert ax.get_xlim() == (-0.5, shape[1] - 0.5) and ax.get_ylim() == (shape[0] - 0.5, -0.5)
+        for ticks, lines in ((ax.get_xticks(), shape[1]), (ax.get_yticks(), shape[0])):
+            inside = [t for t in ticks if -0.5 < t < lines - 0.5]
+            assert inside and all(t == round(t) for t in inside)
+
+
+def test_terminal_to_terminal_the_drops_make_up_for_the_cell_voltage() -> None:
+    s = solution_of()
+    lost = shown(cell_map(s, "word_drop")) + shown(cell_map(s, "bit_drop"))
+    np.testing.assert_allclose(lost + s.cell_voltage, np.broadcast_to(s.terminal_voltage["word_left"][:, None], (5, 6)),
+                               rtol=1e-12)
+    assert (np.diff(shown(cell_map(s, "word_drop")), axis=1) > 0).all()
+    assert (np.diff(shown(cell_map(s, "bit_drop")), axis=0) < 0).all()
+
+
+def test_without_wires_nothing_drops_and_rounding_gets_no_colours() -> None:
+    s = array_of((5, 6), wire=0.0).solve(word_left=np.linspace(0.1, 0.2, 5))
+    for quantity in ("word_drop", "bit_drop"):
+        ax = cell_map(s, quantity)
+        assert np.abs(shown(ax)).max() < 1e-12
+        low, high = ax.images[0].get_clim()
+        assert (high - low) * FACTORS[bar_of(ax)[1][:-1]] > 1e-3
+
+
+def test_with_two_ends_the_drop_is_from_the_driving_one() -> None:
+    s = solution_of(word_left=-0.3, word_right=np.array([-0.1, -0.5, 0.0, -0.2, 0.1]), bit_top=0.1)
+    ends = np.array([-0.3, -0.5, -0.3, -0.3, -0.3])
+    np.testing.assert_allclose(shown(cell_map(s, "word_drop")), ends[:, None] - s.word_voltage, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(shown(cell_map(s, "bit_drop")), s.bit_voltage, rtol=1e-12)
+
+
+def test_a_line_with_open_ends_is_compared_with_its_mean() -> None:
+    s = solution_of(word_left=only(5, 2, 0.2))
+    drop = shown(cell_map(s, "word_drop"))
+    np.testing.assert_allclose(drop[[0, 1, 3, 4]].mean(axis=1), 0.0, atol=1e-16)
+    np.testing.assert_allclose(drop[2], 0.2 - s.word_voltage[2], rtol=1e-12)
+
+
+def test_what_no_terminal_reaches_is_grey() -> None:
+    g, r = np.full((3, 4), 1e-4), np.full((3, 5), 2.0)
+    g[1], r[1, 0] = 0.0, np.inf
+    s = PassiveArray(g, r_word=r).solve(word_left=0.1)
+    for quantity in ("cell_voltage", "cell_current", "word_drop"):
+        ax = cell_map(s, quantity)
+        np.testing.assert_array_equal(np.isnan(shown(ax)), g == 0)
+        assert ax.images[0].to_rgba(np.ma.masked_all((1, 1)))[0, 0].tolist() == pytest.approx([0.6, 0.6, 0.6, 1.0], abs=5e-3)
+
+
+def test_the_sign_chooses_the_colours() -> None:
+    for volts, colours in ((0.2, "viridis"), (-0.2, "viridis"), (np.linspace(-0.2, 0.3, 5), "RdBu_r")):
+        ax = cell_map(solution_of(word_left=volts), "cell_voltage")
+        low, high = ax.images[0].get_clim()
+        assert ax.images[0].get_cmap().name == colours
+        assert (low == -high) == (colours == "RdBu_r")
+        bar = bar_of(ax)[0]
+        assert bar.get_ylim() == pytest.approx((np.nanmin(ax.images[0].get_array()), np.nanmax(ax.images[0].get_array())))
+
+
+def test_an_input_of_a_batch_must_be_chosen() -> None:
+    array, volts = array_of((5, 6)), np.random.default_rng(5).uniform(0, 0.2, (3, 5))
+    batch = array.solve(word_left=volts)
+    for quantity in QUANTITIES:
+        with pytest.raises(DataError, match="3 inputs.*item="):
+            cell_map(batch, quantity)
+        np.testing.assert_allclose(shown(cell_map(batch, quantity, item=1)),
+                                   shown(cell_map(array.solve(word_left=volts[1]), quantity)), rtol=1e-6)
+    with pytest.raises(DataError, match="inputs 0 to 2"):
+        line_profile(batch, item=3)
+    with pytest.raises(DataError, match="no item"):
+        cell_map(solution_of(), "cell_voltage", item=0)
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    with pytest.raises(DataError, match="quantity is one of cell_voltage"):
+        cell_map(solution_of(), "power")
+    with pytest.raises(DataError, match="only terminal currents were kept"):
+        cell_map(array_of((2, 2)).solve(word_left=0.1, keep="terminals"), "cell_voltage")
+
+
+# -- profiles
+
+@pytest.mark.parametrize("line", ["word", "bit"])
+def test_a_profile_shows_nodes_and_terminals(line: str) -> None:
+    s = solution_of((5, 6), word_left=np.linspace(0.1, 0.2, 5), bit_top=0.01)
+    ax = line_profile(s, line, k=[3, 1])  # type: ignore[arg-type]
+    unit = FACTORS[ax.get_ylabel().split("[")[1][:-2]]
+    nodes, ends = (s.word_voltage, ("word_left", "word_right")) if line == "word" else (s.bit_voltage.T, ("bit_top", "bit_bottom"))
+    for k, (curve, squares) in zip((3, 1), zip(ax.lines[::2], ax.lines[1::2], strict=True), strict=True):
+        np.testing.assert_allclose(np.asarray(curve.get_ydata(), float) * unit, nodes[k], rtol=1e-12)
+        np.testing.assert_allclose(np.asarray(squares.get_ydata(), float) * unit, [s.terminal_voltage[e][k] for e in ends])
+        assert list(squares.get_xdata()) == [-1, nodes.shape[1]]
+
+
+def test_a_profile_of_no_line_is_refused() -> None:
+    for k in (5, -1, []):
+        with pytest.raises(DataError, match="word lines 0 to 4"):
+            line_profile(solution_of(), k=k)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="'row'"):
+        line_profile(solution_of(), "row")  # type: ignore[arg-type]
+    assert len(line_profile(solution_of((1, 4))).lines) == 2
+
+
+# -- sweeps
+
+def test_a_sweep_is_a_curve() -> None:
+    sweep = dc_sweep(network(), {"v1": np.linspace(0, 0.5, 11)})
+    ax = sweep_plot(sweep, "V(out)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("v1 [mV]", "v(out) [mV]")
+    np.testing.assert_allclose(np.asarray(ax.lines[0].get_xydata(), float),
+                               1e3 * np.column_stack([sweep["v1"], sweep["v(out)"]]), rtol=1e-12)
+    assert ax.get_legend() is None
+
+
+def test_a_nested_sweep_is_a_family() -> None:
+    sweep = dc_sweep(network(), {"r2": [500.0, 2e3], "i1": [0.0, 2e-5], "v1": [0.0, 0.5, 1.0]})
+    ax = sweep_plot(sweep, ["v(out)", "v(in)"])
+    assert len(ax.lines) == 8
+    for k, name in enumerate(["v(out)", "v(in)"]):
+        drawn = [curve.get_ydata() for curve in ax.lines[4 * k:4 * k + 4]]
+        np.testing.assert_allclose(np.array(drawn, dtype=float), sweep[name].reshape(4, 3), rtol=1e-12)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "v(out)", "v(in)", "r2 = 500 Ω, i1 = 0 A", "r2 = 500 Ω, i1 = 20 µA", "r2 = 2 kΩ, i1 = 0 A", "r2 = 2 kΩ, i1 = 20 µA"]
+
+
+def test_a_legend_stays_short() -> None:
+    sweep = dc_sweep(network(), {"i1": np.linspace(0, 1e-3, 40), "v1": [0.0, 1.0]})
+    legend = sweep_plot(sweep, "v(out)").get_legend()
+    assert legend is not None and legend.get_title().get_text() == "10 of 40 curves"
+    texts = [t.get_text() for t in legend.get_texts()]
+    assert len(texts) == 10 and texts[0] == "i1 = 0 A" and texts[-1] == "i1 = 1 mA"
+
+
+def test_sweeps_that_cannot_be_drawn_are_refused() -> None:
+    sweep = dc_sweep(network(), {"i1": [0.0, 1e-3], "v1": [0.0, 1.0]})
+    for outputs, message in (([], "at least one"), (["v(out)", "i(v1)"], "apart"), ("v(x)", "no v"),
+                             (["v(in)", "v(out)", "v(in,out)", "v(out,in)", "v(0)"], "at most 4")):
+        with pytest.raises(DataError, match=message):
+            sweep_plot(sweep, outputs)
+
+
+# -- figures
+
+def boxes(figure: Figure) -> list[tuple[float, float, float, float]]:
+    """Extent (x0, y0, x1, y1) of every panel with all that belongs to it, and of the title [inch]."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    found = [ax.get_tightbbox(canvas.get_renderer()) for ax in figure.axes]
+    title = figure._suptitle  # type: ignore[attr-defined]
+    found += [title.get_window_extent(canvas.get_renderer())] if title is not None else []
+    return [tuple(box.extents / figure.dpi) for box in found if box is not None]  # type: ignore[misc]
+
+
+def assert_tidy(figure: Figure) -> None:
+    width, height = figure.get_size_inches()
+    found = boxes(figure)
+    for x0, y0, x1, y1 in found:
+        assert x0 >= -0.02 and y0 >= -0.02 and x1 <= width + 0.02 and y1 <= height + 0.02
+    for a, b in combinations(found, 2):
+        assert min(a[2], b[2]) <= max(a[0], b[0]) + 0.02 or min(a[3], b[3]) <= max(a[1], b[1]) + 0.02
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_overlaps_in_the_maps_of_an_array(shape: tuple[int, int]) -> None:
+    figure = plots._array_figure(point_of(shape).array("x"), "An array with a title of ordinary length — op, x")
+    assert len(boxes(figure)) == 5
+    assert_tidy(figure)
+
+
+def test_nothing_overlaps_in_the_figure_of_a_sweep() -> None:
+    circuit = network()
+    run = SimpleNamespace(title="t", analyses={})
+    for axes in ({"v1": np.linspace(0, 1, 40)}, {"i1": np.linspace(0, 1, 40), "v1": [0.0, 1.0]}):
+        figure = plots._sweep_figure(run, "dc", dc_sweep(circuit, axes))
+        assert figure is not None
+        assert_tidy(figure)
+
+
+def test_the_check_for_overlaps_sees_them() -> None:
+    figure = Figure(figsize=(4, 4))
+    figure.add_axes((0.2, 0.2, 0.5, 0.5)).set_title("one")
+    figure.add_axes((0.2, 0.72, 0.5, 0.2)).set_title("two")
+    with pytest.raises(AssertionError):
+        assert_tidy(figure)
+
+
+def test_a_run_becomes_pictures(tmp_path: Path) -> None:
+    circuit = network()
+    run = SimpleNamespace(title="Costs $5 and $6_\n{x", outputs=lambda name: ["v(out)"] if name == "dc2" else None, analyses={
+        "op": point_of((4, 5)), "op2": operating_point(circuit), "dc": dc_sweep(circuit, {"v1": np.linspace(0, 1, 11)}),
+        "dc2": dc_sweep(circuit, {"i1": [0, 1e-3], "v1": np.linspace(0, 1, 11)})})
+    before = dict(mpl.rcParams)
+    files = save_run(run, tmp_path / "figures")
+    assert [f.name for f in files] == ["op_x.png", "dc.png", "dc2.png"]
+    assert sorted(files) == sorted((tmp_path / "figures").iterdir())
+    for file in files:
+        picture = imread(file)
+        assert picture.ndim == 3 and min(picture.shape[:2]) > 200 and picture[..., :3].std() > 0.05
+    assert dict(mpl.rcParams) == before
+
+
+def test_many_outputs_of_a_nested_sweep_are_cut_and_the_title_says_so() -> None:
+    b = CircuitBuilder()
+    b.add_one(VoltageSources, "v1", ["n0", "0"], value=1.0)
+    b.add_one(VoltageSources, "v2", ["m", "0"], value=1.0)
+    for k in range(30):
+        b.resistor(f"r{k}", f"n{k}", f"n{k + 1}" if k < 29 else "m", 1.0)
+    sweep = dc_sweep(b.build(), {"v2": [0.0, 1.0], "v1": [0.0, 1.0]})
+    figure = plots._sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
+    assert figure is not None and len(figure.axes) == 24
+    assert "24 of 33 outputs" in figure.get_suptitle()
+    assert plots._sweep_figure(SimpleNamespace(title="t", analyses={}, outputs=lambda name: []), "dc", sweep) is None
+
+
+def test_a_given_axes_is_used() -> None:
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert cell_map(solution_of(), "cell_voltage", left) is left
+    assert sweep_plot(dc_sweep(network(), {"v1": [0.0, 1.0]}), "v(out)", ax=right) is right
+    assert line_profile(solution_of(), ax=right) is right
+
+
+def test_pyplot_is_never_imported() -> None:
+    code = ("import sys, crossbar.plots as p; from crossbar.arrays import PassiveArray as A; import numpy as np\n"
+            "p.cell_map(A(np.ones((2, 2))).solve(word_left=1.0), 'cell_voltage').figure.savefig('/dev/null', format='png')\n"
+            "assert 'matplotlib.pyplot' not in sys.modules and 'matplotlib' in sys.modules")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=Path(__file__).parents[1])

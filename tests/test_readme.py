@@ -1,0 +1,55 @@
+"""What the README says is so: its Python example runs, its commands exist, the installed package is what is tested."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import Distribution
+from pathlib import Path
+
+import pytest
+
+import crossbar
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_example_runs_and_is_ten_lines():
+    code, = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "worst bit line is off by" in done.stdout
+    certificate = float(done.stdout.splitlines()[0].split()[-1])
+    assert 0 <= certificate <= 1e-10
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|check|export|study wine)[^#\n]*?)\s*(?:#.*)?$", README,
+                                            re.MULTILINE))
+def test_commands_of_the_readme_work(line, tmp_path):
+    words = line.split()[1:]
+    if "wine300.npz" in words:
+        words[words.index("wine300.npz")] = str(ROOT / "crossbar/studies/data/wine20.npz")
+    words = [str(tmp_path / w) if w in ("out.raw", "tables", "maps") else w for w in words]
+    done = subprocess.run([sys.executable, "-m", "crossbar", *words], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_commands_are_found():
+    assert "pip install . && crossbar run netlists/wine_layer1_15x15.cir" in README
+    assert "pip install '.[test]' && pytest" in README
+
+
+def test_files_in_the_reading_order_exist():
+    for path in re.findall(r"`(crossbar/[\w/]+(?:\.py|/))`", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_installed_package_is_tested():
+    """Not the checkout that happens to be the current folder, unless it was installed as editable."""
+    origin = Distribution.from_name("mtj-crossbar").read_text("direct_url.json")
+    if origin and json.loads(origin).get("dir_info", {}).get("editable"):
+        pytest.skip("installed as editable: the checkout is the installed package")
+    assert ROOT not in Path(crossbar.__file__).parents
