@@ -66,8 +66,11 @@ class OperatingPoint:
 
     @cached_property
     def voltages(self) -> Array:
-        """(nodes,) voltages [V] in the order of the circuit's nodes, ground first, inner nodes of arrays last."""
-        return np.concatenate(([0.0], self.x[:self.circuit.node_count - 1]))
+        """(nodes,) voltages [V] in the order of the circuit's nodes, ground first, inner nodes of arrays last; NaN for
+        a node inside an array that no terminal reaches."""
+        out = np.concatenate(([0.0], self.x[:self.circuit.node_count - 1]))
+        out[self.plan.dead] = np.nan
+        return out
 
     def v(self, node: str, reference: str = "0") -> float:
         """Voltage of a node, against another if given [V]."""
@@ -96,9 +99,6 @@ class OperatingPoint:
     def _array(self, k: int, xbar: Xbar) -> ArraySolution:
         first, at = self.circuit.first_inner[k], len(self.circuit.batches) + 3 * k
         word, bit = (self.voltages[n] for n in xbar.numbers(first))
-        if xbar.isolated is not None:
-            word[xbar.isolated[0]] = np.nan
-            bit[xbar.isolated[1]] = np.nan
         volts = {}
         for side in SIDES:
             nodes = xbar.terminals.get(side, np.full(lines_of(side, xbar.shape), -1))
@@ -233,7 +233,8 @@ def _kept(circuit: Circuit, outputs: Sequence[str]) -> tuple[list[str], list[str
     """What every point of a sweep keeps: named nodes and elements, and the outputs that are not among them."""
     usual = [*(f"v({n})" for n in circuit.nodes[1:]), *(f"i({n})" for b in circuit.batches for n in b.names)]
     named = (f"{kind}({','.join(which)})" for kind, which in map(parse_output, outputs))
-    return usual, list(dict.fromkeys(named).keys() - set(usual))
+    known = set(usual)
+    return usual, [name for name in dict.fromkeys(named) if name not in known]
 
 
 def _row(point: OperatingPoint, extra: Sequence[str]) -> Array:

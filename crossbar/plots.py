@@ -199,7 +199,7 @@ def _array_figure(solution: ArraySolution, title: str) -> Figure:
 
 
 def _sweep_figure(run: Run, name: str, sweep: Sweep) -> Figure | None:
-    """A panel for each unit among the kept outputs, in nested sweeps for each output; None if none is kept."""
+    """A panel for each unit among the kept outputs, in nested sweeps for each output; None for no outputs."""
     kept = kept_outputs(run, name)
     found = columns(sweep, default_outputs(sweep.circuit) if kept is None else kept)
     panels = [[c.name] for c in found]

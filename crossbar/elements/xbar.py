@@ -130,24 +130,24 @@ class Xbar:
         return isolated_nodes(*self.leads, self.cells.conductance > 0)
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
-        """Node numbers (M, N) of the word and of the bit plane; an isolated node has ground's, 0."""
-        size = self.node_count // 2
-        word = (first + np.arange(size)).reshape(self.shape)
-        bit = word + size
-        if self.isolated is not None:
-            word[self.isolated[0]] = 0
-            bit[self.isolated[1]] = 0
-        return word, bit
+        """Node numbers (M, N) of the word and of the bit plane."""
+        word = (first + np.arange(self.node_count // 2)).reshape(self.shape)
+        return word, word + word.size
 
     def expand(self, first: int) -> tuple[Wires, Wires, Batch]:
-        """Word segments, bit segments and cells as element batches; inner nodes are numbered from `first` on."""
+        """Word segments, bit segments and cells as element batches; inner nodes are numbered from `first` on.
+
+        Nothing is attached to isolated nodes.
+        """
         word, bit = self.numbers(first)
+        if self.isolated is not None:
+            word[self.isolated[0]] = bit[self.isolated[1]] = -1
         r_word, r_bit = self.leads
         left, right, top, bottom = (self.terminals.get(side, np.full(lines_of(side, self.shape), -1))
                                     for side in SIDES)
         along_word = np.column_stack((left, word, right))
         along_bit = np.vstack((top, bit, bottom))
-        cells = np.flatnonzero((self.cells.conductance > 0) & (word > 0) & (bit > 0))
+        cells = np.flatnonzero((self.cells.conductance > 0) & (word >= 0) & (bit >= 0))
         ends = np.column_stack((word.ravel()[cells], bit.ravel()[cells]))
         return (_segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
                 _segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
@@ -195,8 +195,8 @@ class GridNames(Sequence[str]):
 
 
 def _segments(prefix: str, r: Array, before: IntArray, after: IntArray) -> Wires:
-    """The finite segments between live nodes (an open end is -1, an isolated node 0 on both sides)."""
-    live = np.isfinite(r) & ~((before == 0) & (after == 0)) & (before >= 0) & (after >= 0)
+    """The finite segments; an open end or isolated node is -1."""
+    live = np.isfinite(r) & (before >= 0) & (after >= 0)
     which = np.flatnonzero(live)
     return Wires(names=GridNames(prefix, r.shape, which), r=r.ravel()[which],  # type: ignore[arg-type]
                  nodes=np.column_stack((before.ravel()[which], after.ravel()[which])))

@@ -111,7 +111,7 @@ def write_csv(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
 
     op.csv holds rows name,value,unit; dc.csv one row a point: what is swept, outermost first, then the
     outputs. Each array of an operating point adds op_<array>_cell_voltage.csv [V] and
-    op_<array>_cell_current.csv [A], (word lines, bit lines) below one comment line, as `crossbar.io.matrices`
+    op_<array>_cell_current.csv [A], (word lines, bit lines) below one comment line, as `crossbar.matrices`
     reads them. Raises DataError for an unknown output, OSError.
     """
     folder, written = Path(folder), []

@@ -177,8 +177,8 @@ class Ladder:
                 if problem.linear:
                     raise
         tried = "; ".join(f"{name}: {error}" for name, error in failures)
-        raise ConvergenceError(f"no solution found ({tried}). Try .nodeset-like starting values, larger reltol or smoother "
-                               "expressions", failures[-1][1].trace)
+        raise ConvergenceError(f"no solution found ({tried}). Try a larger reltol, smoother expressions, "
+                               "or sources that start from smaller values", failures[-1][1].trace)
 
 
 def _moved(at: Evaluation, by: Array, jacobian: csc_array) -> Evaluation:
