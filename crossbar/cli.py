@@ -1,6 +1,7 @@
 """The command `crossbar`: the only module that prints or ends the process.
 
-Exit codes: 0 ok; 1 the simulation failed (no convergence, no unique solution); 2 netlist, data file or size; 3 usage, missing file.
+Exit codes: 0 ok; 1 the simulation failed (no convergence, no unique solution); 2 netlist, data file or size; 3 usage,
+missing file.
 """
 
 import argparse

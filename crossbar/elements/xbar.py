@@ -1,7 +1,7 @@
 """Geometry of a crossbar: wires, leads, terminals and the numbering of its nodes. Nothing here solves anything.
 
-Word line i:  left terminal - driver - segment 0 - node (i, 0) - segment 1 - ... - node (i, N-1) - segment N - driver - right terminal
-Bit line j the same from top to bottom.  Cell (i, j) joins word node (i, j) and bit node (i, j).
+Word line i:  left terminal - driver - segment 0 - node (i, 0) - segment 1 - ... - node (i, N-1) - segment N - driver
+- right terminal.  Bit line j the same from top to bottom.  Cell (i, j) joins word node (i, j) and bit node (i, j).
 
 Nodes of an expanded array, from its first number on: word nodes row by row, then bit nodes row by row; `name.wl[i,j]`,
 `name.bl[i,j]`; the cells are `name[i,j]`, the wire segments `name.rwl[i,s]` and `name.rbl[s,j]`.
