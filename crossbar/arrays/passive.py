@@ -156,14 +156,13 @@ class PassiveArray:
         left, right, top, bottom = (drives.volts[side] for side in SIDES)
         done = solve_planes(Plane(np.ascontiguousarray(r_word.T), left, right), Plane(r_bit, top, bottom),
                             _law(self.cells, isolated), linear=self.cells.linear, rtol=rtol)
-        nodes = (np.ascontiguousarray(done.u.transpose(0, 2, 1)), done.v)
         if isolated is not None:
-            for x, lost in zip(nodes, isolated, strict=True):
+            for x, lost in zip((done.u, done.v), isolated, strict=True):
                 x[:, lost] = np.nan
         return ArraySolution(
             cells=self.cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={side: np.where(on[side], drives.volts[side], np.nan) for side in SIDES},
-            terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=nodes,
+            terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=(done.u, done.v),
             residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,
             method="lines")
 

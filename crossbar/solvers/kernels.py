@@ -22,7 +22,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np  # noqa: E402
 from numba import njit, prange  # noqa: E402
 
-WIDTH = 64  # lines per block
+WIDTH = 128  # lines per block
+TILE = 8    # rows and columns of the square tiles in which planes are transposed: a cache line each way
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -59,7 +60,8 @@ def factor(r, d, a, h):  # type: ignore[no-untyped-def]
 def sweep(a, h, f, x, dots):  # type: ignore[no-untyped-def]
     """Solve (wires + cells) x = f along every line, terminals at 0 V; x may be f itself.
 
-    a, h of `factor`, with a batch of 1 or of f's. dots (B, blocks) receives the parts of f . x (meaningless if x is f).
+    a, h of `factor`, with a batch of 1 or of f's. dots (B, blocks) receives the parts of f . x = sum h J^2, since h holds
+    the inverse pivots of the elimination and J what it makes of f.
     """
     batch, n, lines = f.shape
     blocks = (lines + WIDTH - 1) // WIDTH
@@ -67,19 +69,22 @@ def sweep(a, h, f, x, dots):  # type: ignore[no-untyped-def]
         b, lo = task // blocks, (task % blocks) * WIDTH
         hi = min(lo + WIDTH, lines)
         k = b if a.shape[0] > 1 else 0
+        norton = np.empty((n, WIDTH))  # contiguous: rows of x a power of two apart would evict each other from the cache
         for l in range(lo, hi):
-            x[b, n - 1, l] = f[b, n - 1, l]
+            norton[n - 1, l - lo] = f[b, n - 1, l]
         for j in range(n - 2, -1, -1):
             for l in range(lo, hi):
-                x[b, j, l] = f[b, j, l] + a[k, j + 1, l] * x[b, j + 1, l]
+                norton[j, l - lo] = f[b, j, l] + a[k, j + 1, l] * norton[j + 1, l - lo]
         dot = 0.0
         for l in range(lo, hi):
-            x[b, 0, l] *= h[k, 0, l]
-            dot += f[b, 0, l] * x[b, 0, l]
+            above = h[k, 0, l] * norton[0, l - lo]
+            dot += above * norton[0, l - lo]
+            x[b, 0, l] = above
         for j in range(1, n):
             for l in range(lo, hi):
-                x[b, j, l] = a[k, j, l] * x[b, j - 1, l] + h[k, j, l] * x[b, j, l]
-                dot += f[b, j, l] * x[b, j, l]
+                own = h[k, j, l] * norton[j, l - lo]
+                dot += own * norton[j, l - lo]
+                x[b, j, l] = a[k, j, l] * x[b, j - 1, l] + own
         dots[b, task % blocks] = dot
 
 
@@ -91,22 +96,26 @@ def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
     a piece with none is put at 0 V.
     """
     batch, n, lines = out.shape
-    for b in prange(batch):
-        for l in range(lines):
-            total = 0.0
-            for j in range(n):
-                total += r[j, l]
-                out[b, j, l] = total
-            total = 0.0
-            for j in range(n - 1, -1, -1):
-                total += r[j + 1, l]
-                before = out[b, j, l]
-                if np.isinf(total):
-                    out[b, j, l] = 0.0 if np.isinf(before) else near[b, l]
-                elif np.isinf(before) or total == 0.0:
+    blocks = (lines + WIDTH - 1) // WIDTH
+    for task in prange(batch * blocks):
+        b, lo = task // blocks, (task % blocks) * WIDTH
+        hi = min(lo + WIDTH, lines)
+        before = np.zeros((n, WIDTH))  # resistance from the near terminal to each node
+        behind = np.zeros(WIDTH)       # and from there to the far terminal
+        for j in range(n):
+            for l in range(lo, hi):
+                before[j, l - lo] = r[j, l] + (before[j - 1, l - lo] if j else 0.0)
+        for j in range(n - 1, -1, -1):
+            for l in range(lo, hi):
+                c = l - lo
+                behind[c] += r[j + 1, l]
+                if np.isinf(behind[c]):
+                    out[b, j, l] = 0.0 if np.isinf(before[j, c]) else near[b, l]
+                elif np.isinf(before[j, c]) or behind[c] == 0.0:
                     out[b, j, l] = far[b, l]
                 else:
-                    out[b, j, l] = near[b, l] + (far[b, l] - near[b, l]) * (before / (before + total))
+                    share = before[j, c] / (before[j, c] + behind[c])
+                    out[b, j, l] = near[b, l] + (far[b, l] - near[b, l]) * share
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -193,42 +202,61 @@ def rebase(r, base, x):  # type: ignore[no-untyped-def]
 def cell_voltages(base_u, u, base_v, v, out):  # type: ignore[no-untyped-def]
     """out (B, M, N) = word minus bit voltage; the word plane comes transposed, (B, N, M)."""
     batch, rows, columns = out.shape
-    for task in prange(batch * rows):
-        b, i = task // rows, task % rows
-        for j in range(columns):
-            out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
+    strips = (rows + TILE - 1) // TILE
+    for task in prange(batch * strips):
+        b, lo = task // strips, (task % strips) * TILE
+        hi = min(lo + TILE, rows)
+        for left in range(0, columns, TILE):
+            for i in range(lo, hi):
+                for j in range(left, min(left + TILE, columns)):
+                    out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
+
+
+
+@njit(parallel=True, cache=True)
+def transpose(x, out):  # type: ignore[no-untyped-def]
+    """out[b, j, i] = x[b, i, j]."""
+    batch, rows, columns = x.shape
+    strips = (rows + TILE - 1) // TILE
+    for task in prange(batch * strips):
+        b, lo = task // strips, (task % strips) * TILE
+        hi = min(lo + TILE, rows)
+        for left in range(0, columns, TILE):
+            for i in range(lo, hi):
+                for j in range(left, min(left + TILE, columns)):
+                    out[b, j, i] = x[b, i, j]
+
 
 
 @njit(parallel=True, cache=True)
 def multiply_transpose(g, p, out):  # type: ignore[no-untyped-def]
-    """out[b, j, i] = g[b, i, j] p[b, i, j], in square tiles; g has a batch of 1 or of p's."""
+    """out[b, j, i] = g[b, i, j] p[b, i, j]; g has a batch of 1 or of p's."""
     batch, rows, columns = p.shape
-    tile = 16
-    strips = (rows + tile - 1) // tile
+    strips = (rows + TILE - 1) // TILE
     for task in prange(batch * strips):
-        b, lo = task // strips, (task % strips) * tile
-        hi = min(lo + tile, rows)
+        b, lo = task // strips, (task % strips) * TILE
+        hi = min(lo + TILE, rows)
         k = b if g.shape[0] > 1 else 0
-        for left in range(0, columns, tile):
+        for left in range(0, columns, TILE):
             for i in range(lo, hi):
-                for j in range(left, min(left + tile, columns)):
+                for j in range(left, min(left + TILE, columns)):
                     out[b, j, i] = g[k, i, j] * p[b, i, j]
+
 
 
 @njit(parallel=True, cache=True)
 def schur_product(s, g, q, p, out, dots):  # type: ignore[no-untyped-def]
     """out = s - g q' with q (B, N, M) of the transposed plane; dots (B, strips) receives the parts of p . out."""
     batch, rows, columns = p.shape
-    tile = 16
-    strips = (rows + tile - 1) // tile
+    strips = (rows + TILE - 1) // TILE
     for task in prange(batch * strips):
-        b, lo = task // strips, (task % strips) * tile
-        hi = min(lo + tile, rows)
+        b, lo = task // strips, (task % strips) * TILE
+        hi = min(lo + TILE, rows)
         k = b if g.shape[0] > 1 else 0
         dot = 0.0
-        for left in range(0, columns, tile):
+        for left in range(0, columns, TILE):
             for i in range(lo, hi):
-                for j in range(left, min(left + tile, columns)):
+                for j in range(left, min(left + TILE, columns)):
                     out[b, i, j] = s[b, i, j] - g[k, i, j] * q[b, j, i]
                     dot += p[b, i, j] * out[b, i, j]
         dots[b, task % strips] = dot

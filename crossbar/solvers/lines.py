@@ -66,7 +66,7 @@ class Plane:
 class PlanesSolution:
     """Node voltages and terminal currents of both planes; near and far currents (B, L) flow out of the array."""
 
-    u: Array            # (B, N, M) [V], first plane, transposed
+    u: Array            # (B, M, N) [V], first plane
     v: Array            # (B, M, N) [V]
     out: tuple[Array, Array, Array, Array]  # u near, u far, v near, v far [A]
     residual: Array           # (B,) largest |KCL misfit| of a node [A]
@@ -150,11 +150,16 @@ def _evaluate(word: Plane, bit: Plane, law: Law, base_u: Array, base_v: Array, u
     batch, n_rows, n_columns = v.shape
     rho_u, rho_v = np.empty_like(u), cell  # the cell voltages are done with
     ends = tuple(np.empty((batch, lines)) for lines in (n_rows, n_rows, n_columns, n_columns))
-    loads = np.ascontiguousarray(current.transpose(0, 2, 1))
-    kernels.kcl(word.r, u, loads, rho_u, ends[0], ends[1])
+    kernels.kcl(word.r, u, _transposed(current), rho_u, ends[0], ends[1])
     kernels.kcl(bit.r, v, -current, rho_v, ends[2], ends[3])
     return _State(base_u, base_v, u, v, rho_u, rho_v, slopes, ends,  # type: ignore[arg-type]
                   _norm1(rho_u) + _norm1(rho_v), _norm1(current))
+
+
+def _transposed(x: Array) -> Array:
+    out = np.empty((len(x), x.shape[2], x.shape[1]))
+    kernels.transpose(x, out)
+    return out
 
 
 def _norm1(x: Array) -> Array:
@@ -192,7 +197,7 @@ def _solution(word: Plane, bit: Plane, state: _State, iterations: int,
     out = (-(u_near + word_through), u_far + word_through, -(v_near + bit_through), v_far + bit_through)
     largest = np.maximum(np.abs(state.rho_u).max(axis=(1, 2)), np.abs(state.rho_v).max(axis=(1, 2)))
     relative = state.misfit / np.where(state.carried > 0, state.carried, 1.0)
-    return PlanesSolution(state.base_u + state.u, state.base_v + state.v, out, largest, relative, iterations, trace)
+    return PlanesSolution(_transposed(state.base_u + state.u), state.base_v + state.v, out, largest, relative, iterations, trace)
 
 
 class _Linear:
@@ -200,8 +205,7 @@ class _Linear:
 
     def __init__(self, r_word: Array, r_bit: Array, slopes: Array) -> None:
         self.slopes = np.ascontiguousarray(slopes)
-        transposed = np.ascontiguousarray(slopes.transpose(0, 2, 1))
-        self.word = _factor(r_word, transposed)
+        self.word = _factor(r_word, _transposed(self.slopes))
         self.bit = _factor(r_bit, self.slopes)
 
     def __call__(self, rho_u: Array, rho_v: Array, goal: Array) -> tuple[Array, Array, int]:
@@ -209,7 +213,7 @@ class _Linear:
         b, m, n = rho_v.shape
         row_dots = np.empty((b, _blocks(m, kernels.WIDTH)))
         dots = np.empty((b, _blocks(n, kernels.WIDTH)))
-        strip_dots, norms = np.empty((b, _blocks(m, 16))), np.empty((b, m))
+        strip_dots, norms = np.empty((b, _blocks(m, kernels.TILE))), np.empty((b, m))
         q, t = np.empty_like(rho_u), np.empty_like(rho_v)
 
         kernels.sweep(*self.word, rho_u, q, row_dots)
