@@ -8,7 +8,7 @@ array as a circuit, modified nodal analysis, mna.py), which is slow, exact and t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,7 +32,7 @@ _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or no
 _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class PassiveArray:
     """An immutable M x N array.
 
@@ -43,18 +43,20 @@ class PassiveArray:
     """
 
     cells: Cells
-    r_word: Array = field(default=2.0, kw_only=True)       # type: ignore[arg-type]
-    r_bit: Array = field(default=2.0, kw_only=True)        # type: ignore[arg-type]
-    r_driver: Mapping[str, Array] = field(default=0.0, kw_only=True)  # type: ignore[arg-type]
+    r_word: Array                 # (M, N+1) [ohm]
+    r_bit: Array                  # (M+1, N) [ohm]
+    r_driver: Mapping[str, Array]  # {side: (lines,)} [ohm]
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.cells, Cells):
-            object.__setattr__(self, "cells", LinearCells(g=self.cells))
-        m, n = self.cells.shape
+    def __init__(self, cells: Cells | npt.ArrayLike, *, r_word: npt.ArrayLike = 2.0, r_bit: npt.ArrayLike = 2.0,
+                 r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
+        m, n = cells.shape if isinstance(cells, Cells) else _shape(cells)
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
-        object.__setattr__(self, "r_word", wire_resistance(self.r_word, (m, n + 1), "r_word"))
-        object.__setattr__(self, "r_bit", wire_resistance(self.r_bit, (m + 1, n), "r_bit"))
-        object.__setattr__(self, "r_driver", driver_resistance(self.r_driver, (m, n)))
+        checked = {"cells": cells if isinstance(cells, Cells) else LinearCells(g=np.asarray(cells)),
+                   "r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
+                   "r_bit": wire_resistance(r_bit, (m + 1, n), "r_bit"),
+                   "r_driver": driver_resistance(r_driver, (m, n))}
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_resistance(cls, resistance: npt.ArrayLike, **options: npt.ArrayLike) -> "PassiveArray":
@@ -62,7 +64,7 @@ class PassiveArray:
         r = np.asarray(resistance, dtype=float)
         if not (r > 0).all():
             raise DataError("cell resistances must be positive [ohm] (inf: open)")
-        return cls(LinearCells(g=1 / r), **options)  # type: ignore[arg-type]
+        return cls(1 / r, **options)
 
     @classmethod
     def from_xbar(cls, xbar: Xbar) -> "PassiveArray":
@@ -76,7 +78,7 @@ class PassiveArray:
 
     def with_cells(self, cells: Cells | npt.ArrayLike) -> "PassiveArray":
         """The same wires around other cells."""
-        return replace(self, cells=cells)  # type: ignore[arg-type]
+        return PassiveArray(cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver)
 
     def solve(self, word_left: Drive = None, word_right: Drive = None, bit_top: Drive = None,
               bit_bottom: Drive = 0.0, *, rtol: float = 1e-10, keep: Literal["nodes", "terminals"] = "nodes",
@@ -165,6 +167,15 @@ class PassiveArray:
             terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=(done.u, done.v),
             residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,
             method="lines")
+
+
+def _shape(conductances: npt.ArrayLike) -> tuple[int, int]:
+    """Shape (M, N) of what should be a matrix; DataError if it is none."""
+    try:
+        m, n = np.shape(conductances)
+    except ValueError:
+        raise DataError("cells must be an (M, N) array of conductances [S], or Cells such as MTJCells") from None
+    return m, n
 
 
 def _law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
