@@ -212,7 +212,6 @@ def cell_voltages(base_u, u, base_v, v, out):  # type: ignore[no-untyped-def]
                     out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
 
 
-
 @njit(parallel=True, cache=True)
 def transpose(x, out):  # type: ignore[no-untyped-def]
     """out[b, j, i] = x[b, i, j]."""
@@ -225,7 +224,6 @@ def transpose(x, out):  # type: ignore[no-untyped-def]
             for i in range(lo, hi):
                 for j in range(left, min(left + TILE, columns)):
                     out[b, j, i] = x[b, i, j]
-
 
 
 @njit(parallel=True, cache=True)
@@ -241,7 +239,6 @@ def multiply_transpose(g, p, out):  # type: ignore[no-untyped-def]
             for i in range(lo, hi):
                 for j in range(left, min(left + TILE, columns)):
                     out[b, j, i] = g[k, i, j] * p[b, i, j]
-
 
 
 @njit(parallel=True, cache=True)

@@ -4,7 +4,9 @@ A circuit of resistors and sources gives a symmetric matrix [G A; A' -R] with G,
 definite it would be quasidefinite, and every symmetric ordering could pivot on the diagonal (Vanderbei, SIAM J. Optim. 5, 100
 (1995)): no zero pivot, no fill but that of the ordering. So a little is added to the diagonal, as in interior-point codes, and
 iterative refinement with the true matrix takes it out again. Where that fails, and for unsymmetric matrices, columns are ordered
-by COLAMD with partial pivoting. The check is the componentwise backward error max |b - A x| / (|A| |x| + |b|) (Oettli, Prager 1964).
+by COLAMD with partial pivoting.
+
+The check is the componentwise backward error max |b - A x| / (|A| |x| + |b|) (Oettli, Prager, Numer. Math. 6, 405 (1964)).
 """
 
 import numpy as np
