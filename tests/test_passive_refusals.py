@@ -1,0 +1,251 @@
+"""What an array refuses, and that it says so as a DataError or SizeError before doing anything."""
+
+import numpy as np
+import numpy.ma as ma
+import pytest
+
+from crossbar import memory
+from crossbar.arrays import PassiveArray, only
+from crossbar.elements.cells import MTJCells
+from crossbar.errors import CrossbarError, DataError, SizeError
+from crossbar.mtj import presets
+
+G = np.full((3, 4), 1e-4)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        -G,
+        np.where(np.eye(3, 4) > 0, np.nan, G),
+        np.where(np.eye(3, 4) > 0, np.inf, G),
+        G[0],
+        G[None],
+        np.empty((0, 4)),
+        np.empty((3, 0)),
+        1e-4,
+        "large",
+        [["a", "b"]],
+        [[1e-4, 1e-4], [1e-4]],
+        None,
+        [[None, 1e-4]],
+        G + 0j,
+        [[{}]],
+    ],
+    ids=[
+        "negative",
+        "NaN",
+        "infinite",
+        "1-D",
+        "3-D",
+        "no rows",
+        "no columns",
+        "scalar",
+        "text",
+        "texts",
+        "ragged",
+        "None",
+        "None inside",
+        "complex",
+        "objects",
+    ],
+)
+def test_cells(cells):
+    with pytest.raises(DataError):
+        PassiveArray(cells)
+
+
+@pytest.mark.parametrize(
+    "resistance",
+    [[[0.0]], [[-1.0]], [[np.nan]], [1.0], [["a"]], np.empty((0, 2)), [[1.0], [1.0, 2.0]]],
+    ids=str,
+)
+def test_resistances(resistance):
+    with pytest.raises(DataError):
+        PassiveArray.from_resistance(resistance)
+
+
+def test_a_bad_cell_is_named():
+    g = G.copy()
+    g[1, 2] = -1.0
+    with pytest.raises(DataError, match=r"\[1,2\]"):
+        PassiveArray(g)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-1.0, np.nan, np.full((3, 4), 1.0), np.full(5, 1.0), "thin", None, 1j, [[1.0], [1.0, 2.0]], {}],
+    ids=["negative", "NaN", "shape of the cells", "1-D", "text", "None", "complex", "ragged", "dict"],
+)
+@pytest.mark.parametrize("name", ["r_word", "r_bit"])
+def test_wires(name, value):
+    with pytest.raises(DataError, match=name):
+        PassiveArray(G, **{name: value})
+
+
+def test_wires_of_the_other_plane():
+    """(M, N+1) for word lines and (M+1, N) for bit lines cannot be taken for each other."""
+    assert PassiveArray(G, r_word=np.ones((3, 5)), r_bit=np.ones((4, 4))).shape == (3, 4)
+    for swapped in ({"r_word": np.ones((4, 4))}, {"r_bit": np.ones((3, 5))}):
+        with pytest.raises(DataError):
+            PassiveArray(G, **swapped)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -1.0,
+        np.nan,
+        "strong",
+        [1.0, 2.0],
+        {"word": 1.0},
+        {"word_left": -1.0},
+        {"word_left": np.ones(4)},
+        {"bit_top": np.ones(3)},
+        {"bit_top": "x"},
+        None,
+        1j,
+    ],
+    ids=str,
+)
+def test_drivers(value):
+    with pytest.raises(DataError):
+        PassiveArray(G, r_driver=value)
+
+
+@pytest.mark.parametrize("side", ["word_left", "word_right", "bit_top", "bit_bottom"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.nan,
+        np.inf,
+        np.ones(5),
+        np.ones((2, 5)),
+        np.ones((1, 1, 3)),
+        np.empty((0, 3)),
+        [],
+        "high",
+        1j,
+        [[1.0], [1.0, 2.0]],
+        {},
+        [None, 1.0, 1.0],
+    ],
+    ids=str,
+)
+def test_drives(side, value):
+    with pytest.raises(DataError):
+        PassiveArray(np.full((3, 3), 1e-4)).solve(**{"word_left": 0.5} | {side: value})
+
+
+def test_drive_of_the_other_plane():
+    with pytest.raises(DataError, match="word_left"):
+        PassiveArray(G).solve(word_left=np.ones(4))
+    with pytest.raises(DataError, match="bit_top"):
+        PassiveArray(G).solve(bit_top=np.ones(3))
+
+
+def test_unequal_batches():
+    with pytest.raises(DataError, match="word_left 2"):
+        PassiveArray(G).solve(word_left=np.ones((2, 3)), bit_top=np.zeros((3, 4)))
+
+
+def test_a_masked_nan_is_an_open_end():
+    v = np.array([0.1, np.nan, 0.3])
+    got = PassiveArray(G).solve(word_left=ma.masked_invalid(v))
+    assert np.isnan(got.terminal_voltage["word_left"][1]) and got.terminal_current["word_left"][1] == 0
+    assert np.isfinite(got.bit_current).all()
+
+
+@pytest.mark.parametrize("k", [3, -4, 1.0, "a", None], ids=str)
+def test_only_a_line_that_exists(k):
+    with pytest.raises((DataError, IndexError, TypeError)):
+        only(3, k)
+
+
+@pytest.mark.parametrize("options", [{"method": "magic"}, {"keep": "everything"}, {"method": None}], ids=str)
+def test_options(options):
+    with pytest.raises(DataError):
+        PassiveArray(G).solve(word_left=0.5, **options)
+
+
+@pytest.mark.parametrize("method", ["lines", "general"])
+@pytest.mark.parametrize("rtol", [np.nan, -1e-9, 0.0])
+@pytest.mark.parametrize("law", ["linear", "junctions"])
+def test_tolerance_that_nothing_can_meet(law, rtol, method):
+    array = PassiveArray(G if law == "linear" else MTJCells(presets["daffodil"], G > 0))
+    with pytest.raises(CrossbarError):
+        array.solve(word_left=[0.1, 0.5, 0.7], rtol=rtol, method=method)
+
+
+def test_keeping_terminals_keeps_nothing_else():
+    s = PassiveArray(G).solve(word_left=0.5, keep="terminals")
+    for name in (
+        "word_voltage",
+        "bit_voltage",
+        "cell_voltage",
+        "cell_current",
+        "isolated",
+        "power",
+        "segment_current",
+    ):
+        with pytest.raises(DataError, match="keep"):
+            getattr(s, name)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("word_left", "word_left"), ("word", "bit_bottom"), ("word_left", None)], ids=str
+)
+def test_transfer_between_sides(arguments):
+    with pytest.raises(DataError):
+        PassiveArray(G).transfer(*arguments)
+
+
+def test_transfer_needs_linear_cells_and_grounded_others():
+    with pytest.raises(DataError, match="linear"):
+        PassiveArray(MTJCells(presets["daffodil"], G > 0)).transfer("word_left", "bit_bottom")
+    with pytest.raises(DataError, match="0 V"):
+        PassiveArray(G).transfer("word_left", "bit_bottom", word_right=0.1)
+
+
+def test_circuit_of_a_batch():
+    with pytest.raises(DataError, match="one input"):
+        PassiveArray(G).to_circuit(word_left=np.ones((2, 3)))
+
+
+# Sizes. Views of one number: nothing is allocated until the code under test does it
+
+
+HUGE = (10**7, 10**7)
+
+
+def refused(make):
+    with pytest.raises(SizeError) as error:
+        make()
+    assert error.value.estimate > error.value.limit > 0
+
+
+def test_monstrous_array_of_conductances():
+    refused(lambda: PassiveArray(np.broadcast_to(1e-4, HUGE)))
+
+
+def test_monstrous_array_of_resistances():
+    refused(lambda: PassiveArray.from_resistance(np.broadcast_to(1e4, HUGE)))
+
+
+@pytest.mark.parametrize("how", ["state", "m_z"])
+def test_monstrous_array_of_junctions(how):
+    one = np.int8(1) if how == "state" else 1.0
+    refused(lambda: PassiveArray(MTJCells(presets["daffodil"], **{how: np.broadcast_to(one, HUGE)})))
+
+
+@pytest.mark.parametrize("keep", ["nodes", "terminals"])
+def test_monstrous_batch(keep):
+    refused(lambda: PassiveArray(G).solve(word_left=np.broadcast_to(0.5, (10**12, 3)), keep=keep))
+
+
+def test_large_array_on_the_general_path():
+    """16 million unknowns would fill any machine's memory with LU factors, not with the array itself."""
+    array = PassiveArray(np.broadcast_to(1e-4, (2000, 4000)))
+    if memory.available() > 2 * array.shape[0] * array.shape[1] * 3000:
+        pytest.skip("this machine has room for it")
+    refused(lambda: array.solve(word_left=0.5, method="general"))
