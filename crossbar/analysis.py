@@ -19,7 +19,7 @@ from crossbar.circuit import Circuit, parse_output
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES, Xbar, lines_of
-from crossbar.errors import ConvergenceError, DataError, TopologyError
+from crossbar.errors import CrossbarError, DataError
 from crossbar.mna import Kirchhoff, Plan, System, Tolerances, analyse
 from crossbar.solvers.newton import Ladder, Root, Solver
 
@@ -202,9 +202,11 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
     for k, values in enumerate(tqdm(product(*grid.values()), total=points, desc="dc sweep", disable=None, delay=2)):
         at = dict(zip(grid, map(float, values), strict=True))
         try:
-            last = _next_point(source.vary(at), last, solver, tolerances, at)
-        except (ConvergenceError, TopologyError) as error:
+            last = _next_point(source.vary(at), last, solver, tolerances)
+        except CrossbarError as error:
             error.partial = so_far() if k else None
+            where = ", ".join(f"{n} = {v:g}" for n, v in at.items())
+            error.args = (f"at {where}: {error}", *error.args[1:])
             raise
         if not k:
             circuit = last.circuit
@@ -218,15 +220,11 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
     return so_far()
 
 
-def _next_point(circuit: Circuit, last: OperatingPoint | None, solver: Solver | None, tolerances: Mapping[str, float],
-                at: Mapping[str, float]) -> OperatingPoint:
-    same = last is not None and last.plan.fits(circuit)
-    try:
-        return operating_point(circuit, solver=solver, plan=last.plan if last and same else None,
-                               start=last.x if last and same else None, **tolerances)
-    except (ConvergenceError, TopologyError) as error:
-        error.args = (f"at {', '.join(f'{n} = {v:g}' for n, v in at.items())}: {error}", *error.args[1:])
-        raise
+def _next_point(circuit: Circuit, last: OperatingPoint | None, solver: Solver | None,
+                tolerances: Mapping[str, float]) -> OperatingPoint:
+    if last is None or not last.plan.fits(circuit):
+        return operating_point(circuit, solver=solver, **tolerances)  # type: ignore[arg-type]
+    return operating_point(circuit, solver=solver, plan=last.plan, start=last.x, **tolerances)  # type: ignore[arg-type]
 
 
 def _kept(circuit: Circuit, outputs: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -190,6 +190,11 @@ class CircuitBuilder:
         """A resistance of at least 0 ohm; 0 is an exact short."""
         self._resistors.append((name.lower(), (self.node(a), self.node(b)), ohms))
 
+    @property
+    def array_names(self) -> set[str]:
+        """Names of the arrays so far."""
+        return {a.name for a in self._arrays}
+
     def add_array(self, xbar: Xbar) -> None:
         """A passive array."""
         self._arrays.append(xbar)

@@ -85,6 +85,8 @@ def _sensed(circuit: Circuit, batch: Batch, branches: Sequence[int]) -> IntArray
             raise DataError(f"{batch.names[0]} reads the current of {name}, which is no voltage source; put a 0 V source "
                             "in series with it and read that")
         found.append(branches[k] + at)
+    if not found:
+        return np.empty((len(batch.nodes), 0), np.intp)
     return np.array(found, dtype=np.intp).reshape(len(batch.nodes), -1)
 
 
@@ -130,7 +132,8 @@ class System:
         data = np.bincount(self.plan.slots, weights=slopes, minlength=self.plan.indices.size + 1)
         jacobian = csc_array((data[:self.plan.indices.size], self.plan.indices, self.plan.indptr),
                              shape=(self.size, self.size))
-        over = np.abs(residual) / self._tolerance(x, scale)
+        with np.errstate(over="ignore"):  # far from the solution it may be beyond all numbers
+            over = np.abs(residual) / self._tolerance(x, scale)
         worst = int(np.argmax(over)) if over.size else 0
         misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(residual, forces))
         return Evaluation(residual, jacobian, misfit, worst)

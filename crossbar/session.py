@@ -10,7 +10,7 @@ from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
 from crossbar.errors import CrossbarError, DataError
 from crossbar.netlist import Deck, read_netlist
 from crossbar.netlist.deck import DcAnalysis, OpAnalysis
-from crossbar.solvers.newton import GminStepping, Ladder, Newton, Solver, SourceStepping
+from crossbar.solvers.newton import Displaced, GminStepping, Ladder, Newton, Solver, SourceStepping
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def analyses(deck: Deck) -> Iterator[tuple[str, OperatingPoint | Sweep]]:
     """
     options: dict[str, Any] = {name: value for name, value in deck.options.items() if name in _TOLERANCES}
     newton = Newton(int(deck.options.get("itl1", 100)))
-    solver: Solver = Ladder((newton, GminStepping(newton), SourceStepping(newton)))
+    solver: Solver = Ladder((newton, GminStepping(newton), SourceStepping(newton), Displaced(newton)))
     wanted = deck.analyses or {"op": OpAnalysis()}
     for name, analysis in wanted.items():
         log.info("analysis %s of %s", name, deck.path)

@@ -27,7 +27,7 @@ def check(circuit: Circuit) -> None:
 
 def _edges(circuit: Circuit, which: Sequence[Mask]) -> IntArray:
     """First two nodes (edges, 2) of the chosen devices."""
-    return np.concatenate([b.nodes[m][:, :2] for b, m in zip(circuit.flat, which, strict=True)])
+    return np.concatenate([np.empty((0, 2), np.intp), *(b.nodes[m][:, :2] for b, m in zip(circuit.flat, which, strict=True))])
 
 
 def _parts(edges: IntArray, count: int) -> IntArray:

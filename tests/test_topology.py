@@ -1,4 +1,4 @@
-"""Circuits without a unique solution are refused before anything is solved; the message names the culprits."""
+"""Circuits without a unique solution are refused before they are solved; the message names the culprits."""
 
 import numpy as np
 import pytest

@@ -42,9 +42,11 @@ class MTJParams:
             if self.r_p is None:
                 raise DataError("an MTJ needs r_p [ohm], or both ra [ohm m^2] and diameter [m]")
             return
-        geometric = np.asarray(self.ra) / (np.pi * np.asarray(self.diameter) ** 2 / 4)
+        with np.errstate(all="ignore"):
+            geometric = np.asarray(self.ra) / (np.pi * np.asarray(self.diameter) ** 2 / 4)
         if self.r_p is None:
             object.__setattr__(self, "r_p", _scalar_or_array(geometric))
+            _check_field(self, "r_p")
         elif not np.allclose(self.r_p, geometric, rtol=1e-6, atol=0):
             raise DataError(f"r_p = {np.mean(self.r_p):.6g} ohm contradicts ra / area = {np.mean(geometric):.6g} "
                             "ohm; give one of the two")

@@ -63,37 +63,53 @@ class Deck:
         .options seed=. temp : temperature [degree Celsius]. Raises NetlistError, DataError for an unknown parameter.
         """
         problems = Problems()
+        for name in params:
+            if name.lower() not in self.parsed.scope.params:
+                raise DataError(f"the deck has no parameter {name!r} to set")
         circuit = self._elaboration(problems, params, rng, temp).circuit()
         if problems.found:
             raise NetlistError(problems.found)
         return circuit
 
     def _elaboration(self, problems: Problems, params: Mapping[str, float], rng: np.random.Generator | None,
-                     temp: float | None) -> Elaboration:
+                     temp: float | None, ohms: Mapping[str, float] = {}) -> Elaboration:
         seed = self.options.get("seed")
         temper = self.options.get("temp", 27.0) if temp is None else temp
-        return Elaboration(self.parsed, problems, {k.lower(): v for k, v in params.items()}, temper,
+        return Elaboration(self.parsed, problems, {k.lower(): v for k, v in params.items()}, ohms, temper,
                            self.options.get("tnom", 27.0), rng, None if seed is None else int(seed), DEVICES)
 
     def vary(self, values: Mapping[str, float]) -> Circuit:
         """The circuit with sources, resistors, parameters or temp set; what is swept by .dc."""
-        params = {n: v for n, v in values.items() if n in self.parsed.scope.params}
-        circuit = self._at(tuple(sorted(params.items())), values.get("temp"))
-        return circuit.vary({n: v for n, v in values.items() if n not in params and n != "temp"})
+        sources = {n: v for n, v in values.items() if self.kind(n) == "source"}
+        params = {n: v for n, v in values.items() if self.kind(n) == "parameter"}
+        ohms = {n: v for n, v in values.items() if self.kind(n) == "resistor"}
+        problems = Problems()
+        circuit = self.circuit
+        if params or ohms or "temp" in values:
+            circuit = self._elaboration(problems, params, None, values.get("temp"), ohms).circuit()
+        if problems.found:
+            raise NetlistError(problems.found)
+        return circuit.vary(sources)
 
-    def _at(self, params: tuple[tuple[str, float], ...], temp: float | None) -> Circuit:
-        if self._last[:2] != [params, temp]:
-            self._last[:] = [params, temp, self.elaborate(dict(params), temp=temp)]
-        return self._last[2]
+    def kind(self, name: str) -> str:
+        """What a swept name means: temp, then a source or resistor, then a parameter."""
+        if name == "temp":
+            return "temp"
+        if name in self.places:
+            return "resistor" if self.places[name].low.startswith("r") else "source"
+        return "parameter"
 
     @cached_property
-    def _last(self) -> list:
-        return [(), None, self.elaborate()]
+    def places(self) -> Mapping[str, Token]:
+        """Where each element of the deck stands, by its full name."""
+        elaboration = self._elaboration(Problems(), {}, None, None)
+        elaboration.circuit()
+        return elaboration.places
 
-    @property
+    @cached_property
     def circuit(self) -> Circuit:
         """The circuit at the deck's own values."""
-        return self.vary({})
+        return self.elaborate()
 
     @property
     def arrays(self) -> dict[str, Xbar]:
@@ -113,9 +129,12 @@ class Deck:
         axes = {}
         for name, *limits in reversed(card.loops):
             start, stop, step = (elaboration.number(env, t) for t in limits)
-            if step == 0 or (stop - start) / step < 0:
+            ratio = (stop - start) / step if step else -1.0
+            if ratio < 0:
                 raise BadCard(f".dc {name.low}: steps of {step:g} never lead from {start:g} to {stop:g}", "", card.at)
-            count = int((stop - start) / step * (1 + 1e-12) + 1e-9) + 1
+            if not ratio < MAX_POINTS:
+                raise BadCard(f".dc {name.low} has {ratio:.3g} points, more than {MAX_POINTS}", "", card.at)
+            count = int(ratio * (1 + 1e-12) + 1e-9) + 1
             if count > MAX_POINTS:
                 raise BadCard(f".dc {name.low} has {count} points, more than {MAX_POINTS}", "", card.at)
             axes[name.low] = start + step * np.arange(count)
@@ -157,6 +176,8 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
     elaboration = deck._elaboration(problems, {}, None, None)
     circuit = elaboration.circuit()
     _check_requests(deck, circuit, problems)
+    if not problems.found and not circuit.batches and not circuit.arrays:
+        problems.add(deck.parsed.scope.at, "the deck holds no element")
     if problems.found:
         raise NetlistError(sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line)))
     return Deck(deck.parsed, path, tuple(elaboration.warnings))
@@ -165,25 +186,41 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
 def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
     """What is swept, printed and saved must exist; if the deck has other mistakes, at least be spelled somewhere in it."""
     spelled = _words(deck.parsed.scope) if problems.found else set()
-    try:
-        deck.analyses  # noqa: B018
-    except BadCard as error:
-        problems.add(error.at or deck.parsed.scope.at, error.text, error.hint)
-    except Broken:
-        pass
+    for card in deck.parsed.analyses:
+        try:
+            if isinstance(card, Dc):
+                for swept, points in deck._dc(card).axes.items():
+                    if swept in deck.places and deck.kind(swept) == "resistor" and points.min() < 0:
+                        raise BadCard(f".dc {swept}: a resistance is at least 0", "", card.at)
+        except BadCard as error:
+            problems.add(error.at or card.at, error.text, error.hint)
+        except Broken:
+            pass
     for card in deck.parsed.analyses:
         for name, *_ in card.loops if isinstance(card, Dc) else ():
             if name.low not in {"temp", *deck.parsed.scope.params, *spelled}:
                 _complain(problems, card.at, lambda name=name: circuit.with_value(name.low, 1.0))
     for token in [t for _, tokens in deck.parsed.prints for t in tokens] + deck.parsed.saves:
-        for output in _outputs([token]):
+        try:
+            outputs = _outputs([token])
+        except BadCard as bad:
+            problems.add(token, bad.text, bad.hint)
+            continue
+        for output in outputs:
             if output != "all" and not set(re.findall(r"[^(),]+", output)[1:]) & spelled:
                 _complain(problems, token, lambda output=output: circuit.check_output(output))
 
 
 def _words(scope: Scope) -> set[str]:
     """Every word on the element cards of a level, buses expanded."""
-    return {one for tokens in scope.elements for t in tokens for one in (bus(t.low) or [t.low])}
+    return {one for tokens in scope.elements for t in tokens for one in _bits(t)}
+
+
+def _bits(token: Token) -> list[str]:
+    try:
+        return bus(token.low) or [token.low]
+    except BadCard:
+        return []
 
 
 def _complain(problems: Problems, at: Token, action: object) -> None:

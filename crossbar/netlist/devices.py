@@ -46,8 +46,9 @@ def _resistor(e: Elaboration, env: Env, tokens: list[Token]) -> None:
         tc1, tc2, m = (e.number(env, given[k]) if k in given else default
                        for k, default in (("tc1", 0.0), ("tc2", 0.0), ("m", 1.0)))
         warm = env.values.temper - e.tnom
-        ohms = e.number(env, values[0]) * (1 + tc1 * warm + tc2 * warm ** 2)
-        if not ohms >= 0 or not m > 0:
+        value = e.ohms.get(env.name(name))
+        ohms = (e.number(env, values[0]) if value is None else value) * (1 + tc1 * warm + tc2 * warm * warm)
+        if not 0 <= ohms < np.inf or not m > 0:
             raise BadCard(f"{name} has {ohms:g} ohm, m = {m:g}; a resistance is at least 0, a multiplier positive")
         if ohms == 0:
             e.warn(bare[0], f"{name} has 0 ohm: an exact short (ngspice would take 1 mohm)")
@@ -78,12 +79,14 @@ def _by_voltage(linear: type, voltage: bool) -> Callable[[Elaboration, Env, list
     keys = ("value", "vol") if voltage else ("value", "cur")
 
     def card(e: Elaboration, env: Env, tokens: list[Token]) -> None:
-        bare, given = assignments(tokens)
+        bare, given = assignments(tokens, long=True)
         _only(given, keys, "a controlled source")
         if any(t.low.split("(")[0] in ("poly", "table") for t in bare[3:4]):
             raise BadCard(f"{bare[3].text.upper()} is not supported", "use VALUE={expression}", bare[3])
-        if len(bare) == 5 and bare[3].low == "value":
+        if len(bare) == 5 and bare[3].low == "value" and not given:
             bare, given = bare[:3], {"value": bare[4]}
+        if len(given) > 1:
+            raise BadCard(f"{bare[0].text}: give one of value and {keys[1]}")
         if given:
             _count(bare, 2, 0, "node node VALUE={expression}")
             _expression_source(e, env, bare, next(iter(given.values())), voltage)
@@ -109,7 +112,7 @@ def _by_current(kind: type) -> Callable[[Elaboration, Env, list[Token]], None]:
 
 
 def _behavioural(e: Elaboration, env: Env, tokens: list[Token]) -> None:
-    bare, given = assignments(tokens)
+    bare, given = assignments(tokens, long=True)
     _only(given, ("v", "i"), "a B source")
     _count(bare, 2, 0, "node node V={expression} or I={expression}")
     if len(given) != 1:
@@ -143,8 +146,13 @@ def _mtj_params(e: Elaboration, model: Model, env: Env, more: Mapping[str, Token
         base = named[name]
     _only(model.given, [*_MTJ_FIELDS, "preset"], f"the mtj model {model.at.low}")
     fields = {_MTJ_FIELDS[k]: _number_or_inf(e, env, t) for k, t in model.given.items() if k != "preset"}
+    if len({_MTJ_FIELDS[k] for k in model.given if k != "preset"}) < len(model.given) - ("preset" in model.given):
+        raise BadCard("rp and r_p, or vh and v_h, are the same", at=model.at)
     fields |= {_MTJ_FIELDS[k]: _number_or_inf(e, here, t) for k, t in more.items()}
-    return base.replace(**fields) if base else mtj.MTJParams(**fields)
+    try:
+        return base.replace(**fields) if base else mtj.MTJParams(**fields)
+    except DataError as error:
+        raise BadCard(str(error), at=None if more else model.at) from None
 
 
 def _number_or_inf(e: Elaboration, env: Env, token: Token) -> float:
@@ -185,7 +193,7 @@ def _yxbar(e: Elaboration, env: Env, tokens: list[Token]) -> None:
     if cell and cell.low != "1r":
         raise BadCard(f"cell={cell.text} is not supported yet", "this version knows cell=1r", cell)
     rows, cols = (_whole(e, home, model, key) for key in ("rows", "cols"))
-    memory.require(f"{bare[0].low}, {rows} x {cols} cells on the general path,", _BYTES_A_CELL * rows * cols)
+    memory.require(f"{bare[0].low}, {rows} x {cols} cells on the general path,", _BYTES_A_CELL * float(rows) * float(cols))
     sides = {"word_left": (bare[1], rows), "bit_bottom": (bare[2], cols)}
     sides |= {side: (given[key], count) for side, key, count in
               (("word_right", "wr", rows), ("bit_top", "bt", cols)) if key in given}
@@ -194,10 +202,13 @@ def _yxbar(e: Elaboration, env: Env, tokens: list[Token]) -> None:
              for key in ("r_wl", "r_bl", "r_driver")}
     cells = _cells(e, env, home, model, given, (rows, cols), bare[0])
     e.claim(bare[0], env.name(bare[0].low))
-    e.builder.add_array(Xbar(
-        name=env.name(bare[0].low), cells=cells, r_word=wire_resistance(wires["r_wl"], (rows, cols + 1), "r_wl"),
-        r_bit=wire_resistance(wires["r_bl"], (rows + 1, cols), "r_bl"),
-        r_driver=driver_resistance(wires["r_driver"], (rows, cols)), terminals=terminals))
+    try:
+        e.builder.add_array(Xbar(
+            name=env.name(bare[0].low), cells=cells, r_word=wire_resistance(wires["r_wl"], (rows, cols + 1), "r_wl"),
+            r_bit=wire_resistance(wires["r_bl"], (rows + 1, cols), "r_bl"),
+            r_driver=driver_resistance(wires["r_driver"], (rows, cols)), terminals=terminals))
+    except DataError as error:
+        raise BadCard(str(error), at=model.at) from None
 
 
 def _whole(e: Elaboration, env: Env, model: Model, key: str) -> int:
@@ -247,6 +258,8 @@ def _from_file(token: Token, read: Callable[[Path], np.ndarray]) -> np.ndarray:
     path = Path(token.file).parent / unquoted(token.text)
     try:
         return read(path)
+    except ValueError as error:
+        raise BadCard(f"cannot read {path}: {error}", "", token) from None
     except OSError as error:
         raise BadCard(f"cannot read {path}: {error.strerror or error}", "", token) from None
     except DataError as error:

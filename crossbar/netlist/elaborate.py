@@ -4,6 +4,7 @@ Names inside an instance x1 are x1.r1 and x1.node; ports, global nodes and groun
 collected at its place and the rest of the deck is still looked at.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
@@ -12,12 +13,15 @@ import numpy as np
 
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.errors import DataError
-from crossbar.expressions import CONSTANTS, Expression, ExpressionError, Function, Probe, parse
+from crossbar.expressions import (CONSTANTS, FUNCTIONS, Expression, ExpressionError, Function, Probe, parse,
+                                  reached_probes)
 from crossbar.expressions import Scope as Values
 from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.parser import Model, Parsed, Scope
 from crossbar.netlist.words import BadCard, assignments, bus, expression_text, flattened
 from crossbar.units import suffix_trap
+
+_INSIDE = re.compile(r".+\.[wb]l\[[^]]*\]")  # the name of a node inside an array
 
 MAX_DEPTH = 50            # subcircuits inside each other
 MAX_INSTANCES = 10 ** 7   # elements of a flat deck
@@ -39,6 +43,7 @@ class Env:
     prefix: str = ""
     ports: Mapping[str, str] = field(default_factory=dict)
     inside: tuple[str, ...] = ()                  # names of the subcircuits around
+    around: frozenset[int] = frozenset()          # ids of their definitions
 
     def name(self, element: str) -> str:
         """Full name of an element of this level."""
@@ -51,14 +56,19 @@ class Elaboration:
 
     parsed: Parsed
     problems: Problems
-    params: Mapping[str, float]
+    params: Mapping[str, float]        # set from outside
+    ohms: Mapping[str, float]          # resistors whose value is set from outside [ohm]
     temper: float                      # [degree Celsius]
     tnom: float                        # [degree Celsius]
     rng: np.random.Generator | None    # for gauss() and the like; None: nominal values
     seed: int | None                   # for random states where rng is None
     devices: Mapping[str, Callable[["Elaboration", Env, list[Token]], None]]  # by first letter
     builder: CircuitBuilder = field(default_factory=CircuitBuilder)
+    here: Token = field(init=False)                                 # the card being read
+    inner: list[tuple[Token, str]] = field(default_factory=list)    # nodes named as if inside an array
+    warned: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    clashes: set[tuple[Token, Token]] = field(default_factory=set)
     places: dict[str, Token] = field(default_factory=dict)          # element -> where it stands
     senses: list[tuple[Token, str]] = field(default_factory=list)   # elements whose current is read
     _parsed: dict[str, Expression] = field(default_factory=dict)
@@ -66,11 +76,22 @@ class Elaboration:
     def circuit(self) -> Circuit:
         """The flat circuit; what could not be understood is left out and is in `problems`."""
         self.builder.title = self.parsed.title
+        top = self.top()
         with self.at(self.parsed.scope.at):
-            self.walk(self.top())
+            self.walk(top)
+        arrays = {name for name, token in self.places.items() if name in self.builder.array_names}
+        for token, name in self.inner:
+            if name.rpartition(".")[0] in arrays:
+                self.problems.add(token, f"{name} is inside an array, where nothing can be attached",
+                                  "attach to the ends of its lines, by its buses")
+        told: set[Token] = set()
         for token, name in self.senses:
-            if name not in self.places:
+            if name not in self.places and token not in told:
+                told.add(token)
                 self.problems.add(token, f"there is no element {name} whose current could be read")
+            elif name in self.places and token not in told and name.rpartition(".")[2][0] in "rigf":
+                told.add(token)
+                self.problems.add(token, f"{name} is no voltage source; put a 0 V source in series and read that")
         return self.builder.build()
 
     def top(self) -> Env:
@@ -100,7 +121,8 @@ class Elaboration:
     def _bind(self, params: Mapping[str, tuple[Token, Expression] | None], values: Values, broken: frozenset[str]
               ) -> tuple[Values, frozenset[str]]:
         """Evaluate parameters in the order in which they need each other."""
-        needs = {n: _names(p[1], values.functions) & params.keys() if p else set() for n, p in params.items()}
+        needs = {n: {m for m in _names(p[1], values.functions) & params.keys() if m != n or n not in values.values}
+                 if p else set() for n, p in params.items()}
         try:
             order = list(TopologicalSorter(needs).static_order())
         except CycleError as error:
@@ -116,6 +138,9 @@ class Elaboration:
                 if item is None or _names(item[1], values.functions) & lost:
                     raise Broken
                 bound[name] = item[1].evaluate(replace(values, values=bound))
+                trap = suffix_trap(item[1].text)
+                if trap:
+                    self.warn(item[0], trap)
             except Broken:
                 lost.add(name)
             except ExpressionError as error:
@@ -129,6 +154,8 @@ class Elaboration:
         for tokens in env.scope.elements:
             with self.at(tokens[0]):
                 letter = tokens[0].low[0]
+                if len(tokens) > 1 and tokens[1].text == "=":
+                    raise BadCard(f"unknown element {tokens[0].text!r}", "an assignment needs .param before it")
                 if letter not in self.devices:
                     raise BadCard(f"unknown element {tokens[0].text!r}",
                                   "elements begin with " + " ".join(sorted(self.devices)).upper())
@@ -136,6 +163,7 @@ class Elaboration:
 
     def at(self, token: Token) -> "_At":
         """A context in which mistakes are collected, at `token` unless they say where."""
+        self.here = token
         return _At(self.problems, token)
 
     # --- what the element cards need -------------------------------------------------------------------------
@@ -144,6 +172,9 @@ class Elaboration:
         """Register an element's full name; BadCard if it is taken."""
         if name in self.places:
             first = self.places[name]
+            if (token, first) in self.clashes:
+                raise Broken
+            self.clashes.add((token, first))
             raise BadCard(f"two elements are named {name}", f"the other is at {first.file}:{first.line}", token)
         if len(self.places) >= MAX_INSTANCES:
             raise BadCard(f"more than {MAX_INSTANCES} elements")
@@ -155,6 +186,8 @@ class Elaboration:
             return "0"
         if name in self.parsed.globals:
             return name
+        if _INSIDE.fullmatch(name):
+            self.inner.append((self.here, env.prefix + name))
         return env.ports.get(name, env.prefix + name)
 
     def number(self, env: Env, token: Token) -> float:
@@ -166,7 +199,7 @@ class Elaboration:
             value = expression.evaluate(env.values)
         except ExpressionError as error:
             raise BadCard(f"{error.message} in {error.text!r}", error.hint, token) from None
-        trap = suffix_trap(token.text)
+        trap = suffix_trap(expression_text(token))
         if trap:
             self.warn(token, trap)
         return value
@@ -176,8 +209,15 @@ class Elaboration:
         names = _names(expression, env.values.functions)
         if names & env.broken:
             raise Broken
-        for name in sorted(expression.names - CONSTANTS - env.values.values.keys()):
-            raise BadCard(f"undefined parameter {name!r} in {expression.text!r}", "", token)
+        for name in sorted(names - CONSTANTS - env.values.values.keys() - env.values.functions.keys() - FUNCTIONS.keys()):
+            what = "function" if name in expression.functions else "parameter"
+            raise BadCard(f"undefined {what} {name!r} in {expression.text!r}", "", token)
+        probes = {p: 0.4 for p in reached_probes(expression, env.values.functions)}
+        try:
+            expression.evaluate(env.values, probes)
+        except ExpressionError as error:
+            if "argument" in error.message or "unknown" in error.message:
+                raise BadCard(f"{error.message} in {error.text!r}", error.hint, token) from None
 
     def generator(self) -> np.random.Generator:
         """The deck's random numbers: the caller's, or those of .options seed=."""
@@ -198,7 +238,8 @@ class Elaboration:
     def warn(self, token: Token, text: str) -> None:
         """A warning at a place, once."""
         line = f"{token.file}:{token.line}: {text}"
-        if line not in self.warnings:
+        if line not in self.warned:
+            self.warned.add(line)
             self.warnings.append(line)
 
     def probe(self, env: Env, probe: Probe) -> Probe:
@@ -240,7 +281,7 @@ class Elaboration:
         found = env.subckts[kind.low]
         if found is None:
             raise Broken
-        if kind.low in env.inside:
+        if id(found[0]) in env.around:
             raise BadCard(f"subcircuit {kind.low} contains itself: " + " -> ".join((*env.inside, kind.low)), "", kind)
         if len(env.inside) >= MAX_DEPTH:
             raise BadCard(f"more than {MAX_DEPTH} subcircuits inside each other")
@@ -257,8 +298,10 @@ class Elaboration:
         defaults = {n: (t, self.expression(t)) for n, t in definition.defaults.items() if n not in fixed}
         scope = replace(definition, params={**defaults, **definition.params})
         ports = dict(zip(definition.ports, (self.node(env, n) for n in nodes), strict=True))
-        self.walk(self._level(scope, home.values, home.models, home.subckts, home.broken, fixed, full + ".", ports,
-                              (*env.inside, kind.low)))
+        level = self._level(scope, home.values, home.models, home.subckts, home.broken, fixed, full + ".", ports,
+                            (*env.inside, kind.low))
+        object.__setattr__(level, "around", env.around | {id(definition)})
+        self.walk(level)
 
 
 @dataclass(frozen=True)
@@ -272,7 +315,7 @@ class _At:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, BadCard):
             self.problems.add(error.at or self.token, error.text, error.hint)
-        elif isinstance(error, DataError):
+        elif isinstance(error, DataError) and not isinstance(error, BadCard):
             self.problems.add(self.token, str(error))
         return isinstance(error, BadCard | DataError | Broken)
 

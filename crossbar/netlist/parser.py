@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from crossbar.expressions import Expression, ExpressionError, Function, parse
+from crossbar.expressions import Scope as Values
 from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.words import BadCard, assignments, bus, expression_text, flattened, split_call, words_of
 
@@ -42,6 +43,7 @@ class Scope:
     """What one level of the deck defines: the deck itself, or a .subckt. A value None marks a definition that failed."""
 
     at: Token
+    name: str = ""
     ports: list[str] = field(default_factory=list)
     defaults: dict[str, Token] = field(default_factory=dict)  # parameters of a subcircuit
     params: dict[str, tuple[Token, Expression] | None] = field(default_factory=dict)
@@ -72,20 +74,35 @@ def parse_lines(title: str, lines: list[list[Token]], file: str, problems: Probl
     for tokens in lines:
         at, word = tokens[0], tokens[0].low
         try:
-            if word == ".subckt":
-                stack.append(_subckt(stack[-1], tokens))
+            if at.bad and word != ".subckt":
+                _lost(stack[-1], tokens)
+            elif word == ".subckt":
+                scope = Scope(at)
+                scopes = stack[-1]
+                stack.append(scope)
+                if len(tokens) > 1:
+                    named = tokens[1].low
+                    clash = named in scopes.subckts
+                    if not clash:
+                        scopes.subckts[named] = None
+                if at.bad:
+                    continue
+                _subckt(scope, scopes, tokens)
             elif word == ".ends":
                 if len(stack) == 1:
                     raise BadCard(".ends without .subckt")
-                stack.pop()
+                ended = stack.pop().name
+                if len(tokens) > 1 and ended and tokens[1].low != ended:
+                    raise BadCard(f".ends {tokens[1].text} ends the subcircuit {ended}")
             elif word.startswith("."):
                 _card(deck, stack[-1], tokens)
             else:
                 stack[-1].elements.append(tokens)
         except BadCard as error:
+            _lost(stack[-1], tokens)
             problems.add(error.at or at, error.text, error.hint)
         except ExpressionError as error:
-            problems.add(at, error.message + f" in {error.text!r}", error.hint)
+            problems.add(at, error.message + f" in {error.text[:100]!r}", error.hint)
     for scope in stack[1:]:
         problems.add(scope.at, ".subckt is never ended", "add .ends")
     return deck
@@ -111,20 +128,31 @@ def _define(table: dict, name: str, what: str, make: Callable[[], object]) -> No
     table[name] = make()
 
 
-def _subckt(parent: Scope, tokens: list[Token]) -> Scope:
-    scope = Scope(tokens[0])
+def _lost(scope: Scope, tokens: list[Token]) -> None:
+    """Remember what a line that cannot be read would have defined."""
+    word = tokens[0].low
+    if word == ".param":
+        for k, t in enumerate(tokens):
+            if t.text == "=" and k > 1 or k == 1:
+                scope.params.setdefault(tokens[k - (t.text == "=")].low, None)
+    elif word in (".model", ".func") and len(tokens) > 1:
+        name = tokens[1].low.partition("(")[0]
+        (scope.models if word == ".model" else scope.functions).setdefault(name, None)
+
+
+def _subckt(scope: Scope, parent: Scope, tokens: list[Token]) -> None:
     bare, given = assignments([t for t in flattened(tokens[1:]) if t.low != "params:"])
     if not bare:
         raise BadCard(".subckt needs a name")
     scope.ports = [name for t in bare[1:] for name in bus(t.low) or [t.low]]
     scope.defaults = given
     name = bare[0].low
-    if name in parent.subckts:
+    if parent.subckts.get(name) is not None:
         raise BadCard(f"subcircuit {name} is defined twice")
-    parent.subckts[name] = scope
     if len(set(scope.ports)) < len(scope.ports):
         raise BadCard(f"subcircuit {name} has two ports of the same name")
-    return scope
+    parent.subckts[name] = scope
+    scope.name = name
 
 
 def _param(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
@@ -140,7 +168,7 @@ def _valued(value: Token) -> tuple[Token, Expression]:
 
 
 def _func(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
-    head, *rest = [t for t in tokens[1:] if t.text != "="]
+    head, *rest = [t for t in tokens[1:] if t.text != "="] or [tokens[0]]
     if rest and rest[0].text.startswith("("):
         head, rest = head.with_text(head.text + rest[0].text), rest[1:]
     call = split_call(head)
@@ -206,14 +234,29 @@ def _options(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     for name in [t.low for t in bare] + list(given):
         if name not in OPTIONS:
             raise BadCard(f"unknown option {name}", "known are " + " ".join(sorted(OPTIONS)))
+    if "method" in given and given["method"].low not in ("trap", "gear"):
+        raise BadCard(f"method={given['method'].text}: there are trap and gear")
+    for name, token in given.items():
+        _in_range(name, token)
     if bare:
         raise BadCard(f"option {bare[0].low} needs a value")
     deck.options |= given
 
 
+def _in_range(name: str, token: Token) -> None:
+    if name in ("method", "solver"):
+        return
+    value = parse(expression_text(token)).evaluate(Values())
+    good = {"reltol": 0 < value < 1, "abstol": value > 0, "vntol": value > 0, "seed": value >= 0 and value == int(value),
+            "itl1": value >= 1}.get(name, True)
+    if not good:
+        raise BadCard(f"{name} = {value:g} is out of range")
+
+
 def _temp(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     if len(tokens) != 2:
         raise BadCard(".temp takes one temperature [degree Celsius]")
+    _in_range("temp", tokens[1])
     deck.options["temp"] = tokens[1]
 
 

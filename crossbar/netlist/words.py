@@ -1,5 +1,6 @@
 """Small grammar shared by all cards: assignments, groups, buses, outputs."""
 
+import bisect
 import re
 from collections.abc import Iterable, Sequence
 
@@ -28,7 +29,7 @@ def split_call(token: Token) -> tuple[str, str] | None:
 def words_of(text: str, at: Token) -> list[Token]:
     """Tokens of a text that stood inside one token."""
     from_text = Problems()
-    tokens = tokenize(text, at.file, at.line, from_text)
+    tokens = tokenize([(at.line, text)], at.file, from_text)
     if from_text.found:
         raise BadCard(from_text.found[0].text, at=at)
     return tokens
@@ -38,11 +39,21 @@ def flattened(tokens: Iterable[Token]) -> list[Token]:
     """Tokens with bare groups (a b) opened, since ( ) are only delimiters on element and model cards."""
     out: list[Token] = []
     for token in tokens:
-        if token.text.startswith("(") and token.text.endswith(")"):
+        if token.text.startswith("(") and _encloses(token.text):
             out += words_of(token.text[1:-1], token)
         else:
             out.append(token)
     return out
+
+
+def _encloses(text: str) -> bool:
+    """Whether the first parenthesis is closed by the last character."""
+    depth = 0
+    for k, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if not depth:
+            return k == len(text) - 1
+    return False
 
 
 def assignments(tokens: Sequence[Token], *, long: bool = False) -> tuple[list[Token], dict[str, Token]]:
@@ -53,21 +64,23 @@ def assignments(tokens: Sequence[Token], *, long: bool = False) -> tuple[list[To
     bare: list[Token] = []
     given: dict[str, Token] = {}
     names = [k - 1 for k, t in enumerate(tokens) if t.text == "="]
+    starts = set(names)
     first = names[0] if names else len(tokens)
     if first < 0:
         raise BadCard("'=' without a name before it", at=tokens[0])
     k = 0
     while k < len(tokens):
-        if k not in names:
+        if k not in starts:
             bare.append(tokens[k])
             k += 1
             continue
         stop = k + 3
         if long:
-            stop = next((n for n in names if n > k), len(tokens))
+            after = bisect.bisect_right(names, k)
+            stop = names[after] if after < len(names) else len(tokens)
         value = tokens[k + 2:stop]
         name = tokens[k].low
-        if not value or value[0].text == "=" or k + 2 in names:
+        if not value or value[0].text == "=" or k + 2 in starts:
             raise BadCard(f"{name} = has no value", at=tokens[k])
         if name in given:
             raise BadCard(f"{name} is given twice", at=tokens[k])
@@ -81,7 +94,8 @@ def bus(text: str) -> list[str] | None:
     found = _BUS.fullmatch(text)
     if not found:
         return None
-    first, last = int(found[2]), int(found[3])
+    huge = max(len(found[2]), len(found[3])) > 12
+    first, last = (0, MAX_BUS) if huge else (int(found[2]), int(found[3]))
     if abs(last - first) >= MAX_BUS:
         raise BadCard(f"bus {text} has more than {MAX_BUS} bits")
     step = 1 if last >= first else -1
@@ -90,7 +104,7 @@ def bus(text: str) -> list[str] | None:
 
 def expression_text(token: Token) -> str:
     """The text of a value without the braces or quotes that mark an expression."""
-    text = token.text.strip()
-    if len(text) > 1 and text[0] == "{" and text[-1] == "}":
+    text = unquoted(token.text.strip())
+    if len(text) > 1 and text[0] == "{" and text.find("}") == len(text) - 1:
         return text[1:-1]
-    return unquoted(text)
+    return text.replace("{", "(").replace("}", ")")  # as in v(a)*{k}

@@ -6,7 +6,7 @@ Names that SPICE would not take (x1.wl[3,7], wl[0]) get underscores; the header 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -16,13 +16,17 @@ from crossbar.elements.linear import CCCS, CCVS, VCCS, VCVS, CurrentSources, Res
 from crossbar.elements.nonlinear import Behavioural, MTJs
 from crossbar.errors import DataError
 from crossbar.netlist.deck import DcAnalysis, Deck
+from crossbar.units import parse_number
 
 _MTJ = """.subckt crossbar_mtj free fixed rp=1k a=0 tmr=0 wh=0
 R1 free fixed {rp}
 B1 free fixed I = -v(free,fixed)/{rp}*{a}*{tmr}/(1+{tmr}+{wh}*v(free,fixed)*v(free,fixed))
 .ends"""
 
-_WORD = re.compile(r"([A-Za-z_][\w.]*)\s*(\([^()]*\))?")
+_WORD = re.compile(r"(?P<probe>[vi]\s*\([^()]*\))|(?P<name>[a-z_]\w*)|(?P<number>[0-9.]+(?:e[+-]?[0-9]+)?\w*)|\*\*|\|\||&&"
+                   r"|[=!<>]=|\S")
+_SHARED = frozenset("sin cos tan asin acos atan sinh cosh tanh exp ln log log10 sqrt abs min max pow pwr sgn floor ceil nint "
+                    "u uramp".split())  # functions that mean the same in ngspice's B source
 
 
 class _Names:
@@ -36,7 +40,7 @@ class _Names:
         """kind: "n" for a node, else the element's letter, with which its name must begin."""
         key = (kind, name)
         if key not in self._given:
-            plain = re.sub(r"\W", "_", name).rstrip("_")
+            plain = re.sub(r"\W", "_", name).rstrip("_") or "_"
             if kind != "n" and not plain.startswith(kind):
                 plain = f"{kind}_{plain}"
             base, k = plain, 2
@@ -56,7 +60,7 @@ def to_spice(source: Deck | Circuit) -> str:
     names = _Names()
     names.of("n", "0")
     body = [line for batch in circuit.flat for line in _lines(circuit, batch, names)]
-    requests = list(_requests(deck)) if deck else [".op"]
+    requests = list(_requests(deck, names)) if deck else [".op"]
     mtj = [_MTJ] if any(isinstance(b, MTJs) for b in circuit.flat) else []
     header = [circuit.title or "crossbar", "* Written by crossbar export. Renamed (original -> here):",
               *(f"*   {line}" for line in names.renamed())]
@@ -64,19 +68,24 @@ def to_spice(source: Deck | Circuit) -> str:
                       ".end"]) + "\n"
 
 
-def _requests(deck: Deck) -> Iterator[str]:
-    """.op and .dc cards; a sweep of a parameter cannot be exported, since the circuit is flat."""
+def _requests(deck: Deck, names: _Names) -> Iterator[str]:
+    """.op and .dc cards. A sweep of a parameter is left as a comment: the flat deck has none."""
+    done = 0
     for analysis in deck.analyses.values():
         if not isinstance(analysis, DcAnalysis):
             yield ".op"
+            done += 1
             continue
-        loops = []
+        loops, lost = [], [n for n in analysis.axes if deck.kind(n) == "parameter"]
         for name, points in reversed(analysis.axes.items()):
-            if name in deck.parsed.scope.params or name == "temp":
-                raise DataError(f".dc of {name} cannot be exported: the flat deck has no parameters")
             step = points[1] - points[0] if len(points) > 1 else 1.0
-            loops.append(f"{name} {points[0]:.17g} {points[-1]:.17g} {step:.17g}")
-        yield ".dc " + " ".join(loops)
+            kind = deck.kind(name)
+            here = name if kind in ("temp", "parameter") else names.of(deck.places[name].low[0], name)
+            loops.append(f"{here} {points[0]:.17g} {points[-1]:.17g} {step:.17g}")
+        yield (f"* not exported, the flat deck has no {', '.join(lost)}: " if lost else "") + ".dc " + " ".join(loops)
+        done += not lost
+    if not done:
+        yield ".op"
 
 
 def _lines(circuit: Circuit, batch: Batch, names: _Names) -> Iterator[str]:
@@ -125,16 +134,39 @@ def _expression(batch: Behavioural, k: int, nodes: list[str], names: _Names, cir
     volts = {p: f"v({nodes[2 + 2 * n]},{nodes[3 + 2 * n]})".replace(",0)", ")") for n, p in enumerate(batch.volts)}
     amps = {p: f"i({_source(circuit, c, names)})" for p, c in zip(batch.amps, batch.control, strict=True)}
     texts = {str(p).replace(" ", ""): text for p, text in (volts | amps).items()}
-
-    def word(found: re.Match[str]) -> str:
-        whole, name = found[0].lower().replace(" ", ""), found[1].lower()
-        if whole in texts:
-            return texts[whole]
-        if found[2] is None and name in batch.scope.values:
-            return f"({batch.scope.values[name]:.17g})"
-        return found[0]
+    values = {"pi": np.pi, "e": np.e, "temper": batch.scope.temper, **batch.scope.values}
     key = "v" if batch.voltage else "i"
-    return f"{names.of('b', batch.names[0])} {nodes[0]} {nodes[1]} {key} = {_WORD.sub(word, batch.expression.text)}"
+    text = "".join(_translated(batch.expression.text, texts, values, batch.names[0]))
+    return f"{names.of('b', batch.names[0])} {nodes[0]} {nodes[1]} {key} = {text}"
+
+
+def _translated(text: str, probes: Mapping[str, str], values: Mapping[str, float], name: str) -> Iterator[str]:
+    """The words of an expression with probes renamed and every number and parameter written out.
+
+    Raises DataError for what ngspice's B source does not have or takes for something else.
+    """
+    commas: list[tuple[str, int]] = []  # open parentheses: the function before each, and commas so far
+    last = ""
+    for found in _WORD.finditer(text.lower()):
+        word, kind = found[0], found.lastgroup
+        if word in "()" and word:
+            if word == "(":
+                commas.append((last, 0))
+            elif commas.pop() in (("min", 2), ("max", 2)):
+                raise DataError(f"{name}: ngspice takes two arguments for {last or 'min and max'}; nest them")
+        elif word == "," and commas:
+            commas[-1] = (commas[-1][0], commas[-1][1] + 1)
+        last = word
+        if kind == "probe":
+            yield probes[word.replace(" ", "")]
+        elif kind == "number":
+            yield f"{parse_number(word):.17g}"
+        elif kind == "name" and not text[found.end():].lstrip().startswith("("):
+            yield f"({values[word]:.17g})"
+        elif word == "%" or kind == "name" and word not in _SHARED:
+            raise DataError(f"{name}: {word} cannot be exported, ngspice's B source lacks it or means something else by it")
+        else:
+            yield word
 
 
 _MAKERS: dict[type, Callable] = {

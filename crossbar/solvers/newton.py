@@ -162,10 +162,24 @@ class SourceStepping:
 
 
 @dataclass(frozen=True)
+class Displaced:
+    """Newton from node voltages spread over 0.1 ... 1 V: where all are 0, expressions such as 1/v(a) have no value."""
+
+    inner: Newton = field(default_factory=Newton)
+
+    def __call__(self, problem: Problem, start: Array) -> Root:
+        x = start.copy()
+        count = x[problem.nodes].size
+        x[problem.nodes] = 0.1 + 0.9 * (np.arange(1, count + 1) * 0.6180339887498949 % 1)  # golden ratio: no two alike
+        root = self.inner(problem, x)
+        return Root(root.x, root.steps, root.trace, "newton, displaced start")
+
+
+@dataclass(frozen=True)
 class Ladder:
     """One solver after another until one succeeds; the failure of all names each."""
 
-    rungs: tuple[Solver, ...] = (Newton(), GminStepping(), SourceStepping())
+    rungs: tuple[Solver, ...] = (Newton(), GminStepping(), SourceStepping(), Displaced())
 
     def __call__(self, problem: Problem, start: Array) -> Root:
         failures: list[tuple[str, ConvergenceError]] = []
