@@ -110,7 +110,7 @@ class OperatingPoint:
             cells=xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver,
             terminal_voltage=volts, terminal_current=dict(zip(SIDES, out, strict=True)), nodes=(word, bit),
             residual=float(np.abs(misfit[first - 1:first - 1 + xbar.node_count]).max()),
-            relative_residual=self._system.array_residuals(misfit, self.terminal_forces)[k],
+            relative_residual=self._system.array_residuals(self.x, misfit, self._system.forces(self.x))[k],
             iterations=self.root.steps, method="general")
 
 
@@ -123,6 +123,8 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
     Raises TopologyError where no unique solution can exist, ConvergenceError where none was found, SizeError for a circuit
     too large for the direct solver.
     """
+    if not circuit.flat:
+        raise DataError("the circuit holds no element")
     if plan is None:
         unknowns = circuit.node_count + sum(a.node_count for a in circuit.arrays)  # a wire current for each inner node
         memory.require(f"a circuit of {unknowns} unknowns on the general path", _BYTES_AN_UNKNOWN * unknowns)
@@ -214,7 +216,7 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
             columns = usual + extra
             memory.require(f"a sweep of {points} points with {len(columns)} outputs", 8 * points * len(columns))
             rows = np.full((points, len(columns)), np.nan)
-        rows[k] = _row(last, extra)
+        rows[k] = _row(last, [n for b in circuit.batches for n in b.names], extra)
         marks[k] = last.residual, last.relative_residual
         steps += last.iterations
     return so_far()
@@ -235,6 +237,9 @@ def _kept(circuit: Circuit, outputs: Sequence[str]) -> tuple[list[str], list[str
     return usual, [name for name in dict.fromkeys(named) if name not in known]
 
 
-def _row(point: OperatingPoint, extra: Sequence[str]) -> Array:
-    elements = [f[:, 0] for f in point.terminal_forces[:len(point.circuit.batches)]]
-    return np.concatenate((point.voltages[1:len(point.circuit.nodes)], *elements, [point[o] for o in extra]))
+def _row(point: OperatingPoint, names: Sequence[str], extra: Sequence[str]) -> Array:
+    """Voltages of the named nodes, currents of the elements `names` (their order changes with their form), extra outputs."""
+    elements = {name: i for batch, f in zip(point.circuit.batches, point.terminal_forces, strict=False)
+                for name, i in zip(batch.names, f[:, 0], strict=True)}
+    return np.concatenate((point.voltages[1:len(point.circuit.nodes)], [elements[n] for n in names],
+                           [point[o] for o in extra]))

@@ -119,7 +119,8 @@ class Circuit:
             elif isinstance(same, Wires) and isinstance(old, Wires):
                 changed = [replace(old, r=_with_entry(old.r, at, same.r[0]))]
             else:
-                changed = [_without(old, at), *one]
+                rest = _without(old, at)
+                changed = [*([rest] if len(rest.nodes) else []), *one]
         else:
             raise DataError(f"{name!r} is no source or resistor; only those can be swept by name")
         return replace(self, batches=(*self.batches[:k], *changed, *self.batches[k + 1:]))

@@ -40,7 +40,9 @@ class Plan:
         """Whether another circuit has the same elements on the same nodes, so that this plan serves it."""
         return (circuit.node_count == self.node_count
                 and tuple(type(b) for b in circuit.flat) == self.kinds
-                and all(np.array_equal(b.nodes, n) for b, n in zip(circuit.flat, self.nodes, strict=True)))
+                and all(np.array_equal(b.nodes, n) and b.has_branch == (first > 0)
+                        and np.array_equal(_sensed(circuit, b, self.branches), u[:, n.shape[1] + b.has_branch:])
+                        for b, n, u, first in zip(circuit.flat, self.nodes, self.unknowns, self.branches, strict=True)))
 
 
 def analyse(circuit: Circuit) -> Plan:
@@ -110,6 +112,9 @@ class Kirchhoff:
     node: str                 # where the residual is largest
 
 
+_NOISE = 8 * np.finfo(float).eps  # of F, relative to |Jacobian| |x|: what rounding of x may leave
+
+
 class System:
     """F(x) of one circuit on a plan; the problem that `solvers.newton` takes."""
 
@@ -133,9 +138,9 @@ class System:
         jacobian = csc_array((data[:self.plan.indices.size], self.plan.indices, self.plan.indptr),
                              shape=(self.size, self.size))
         with np.errstate(over="ignore"):  # far from the solution it may be beyond all numbers
-            over = np.abs(residual) / self._tolerance(x, scale)
+            over = np.abs(residual) / self._tolerance(x, scale, _NOISE * (abs(jacobian) @ np.abs(x)))
         worst = int(np.argmax(over)) if over.size else 0
-        misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(residual, forces))
+        misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(x, residual, values))
         return Evaluation(residual, jacobian, misfit, worst)
 
     def balance(self, forces: list[Array]) -> tuple[Array, Array]:
@@ -150,29 +155,32 @@ class System:
         t = self.tolerances
         return min(t.linear, t.reltol) if self.linear else t.reltol
 
-    def _tolerance(self, x: Array, scale: Array) -> Array:
-        """Largest |F| that counts as solved, per equation [A] or [V]."""
+    def _tolerance(self, x: Array, scale: Array, noise: Array | float = 0.0) -> Array:
+        """Largest |F| that counts as solved, per equation [A] or [V]; noise is what rounding of x leaves of F."""
         t, relative = self.tolerances, self._reltol
         currents, volts = scale[self.nodes], np.abs(x[self.nodes]).max(initial=0.0)
         # the current that rounding alone leaves at a node is set by the largest in the circuit
         floor = min(t.abstol, relative * currents.max(initial=0.0)) if self.linear else t.abstol
         branch = max(relative * volts, 4 * np.finfo(float).eps * volts)
-        tiny = np.finfo(float).tiny
-        return np.concatenate((relative * currents + floor + tiny,
-                               np.full(self.size - currents.size, branch + (0 if self.linear else t.vntol) + tiny)))
+        tiny = 1e-290  # |F| / tiny does not overflow
+        return noise + np.concatenate((relative * currents + floor + tiny,
+                                       np.full(self.size - currents.size, branch + (0 if self.linear else t.vntol) + tiny)))
 
-    def _array_misfit(self, residual: Array, forces: list[Array]) -> float:
-        return max(self.array_residuals(residual, forces), default=0.0) / self.tolerances.array
+    def _array_misfit(self, x: Array, residual: Array, values: list[tuple[Array, Array]]) -> float:
+        return max(self.array_residuals(x, residual, values), default=0.0) / self.tolerances.array
 
-    def array_residuals(self, residual: Array, forces: list[Array]) -> list[float]:
-        """sum |KCL| over the inner nodes / sum |cell current| of every array."""
+    def array_residuals(self, x: Array, residual: Array, values: list[tuple[Array, Array]]) -> list[float]:
+        """sum |KCL| over the inner nodes / sum |cell current| of every array; 0 where both are but rounding."""
         out = []
         circuit = self.circuit
         for k, array in enumerate(circuit.arrays):
             first = circuit.first_inner[k] - 1
             misfit = np.abs(residual[first:first + array.node_count]).sum()
-            carried = np.abs(forces[len(circuit.batches) + 3 * k + 2][:, 0]).sum()
-            out.append(float(misfit / carried) if carried > 0 else float(misfit > 0))
+            current, slopes = values[len(circuit.batches) + 3 * k + 2]
+            carried = np.abs(current[:, 0]).sum()
+            noise = _NOISE * np.abs(slopes).sum() * np.abs(x[self.nodes]).max(initial=0.0)
+            still = carried <= noise and misfit <= noise
+            out.append(0.0 if still else float(misfit / carried) if carried > 0 else np.inf)
         return out
 
     def change(self, new: Array, old: Array) -> float:

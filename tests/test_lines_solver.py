@@ -64,7 +64,7 @@ def misfit(r, x, load):
     """KCL misfit (B, n, L), near and far currents (B, L) by the kernel."""
     rho = np.empty_like(x)
     near, far = np.empty((len(x), x.shape[2])), np.empty((len(x), x.shape[2]))
-    kernels.kcl(r, x, load, rho, near, far)
+    kernels.kcl(r, x, np.zeros_like(x), load, rho, near, far)
     return rho, near, far
 
 

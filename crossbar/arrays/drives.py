@@ -7,6 +7,8 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
+from crossbar import memory
+from crossbar.checks import real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.xbar import SIDES, lines_of
 from crossbar.errors import DataError, TopologyError
@@ -17,7 +19,10 @@ Drive = npt.ArrayLike | None
 def only(lines: int, k: int | Sequence[int], volts: float = 0.0) -> "ma.MaskedArray":
     """A drive (lines,) that holds line k (or each of several) at `volts` [V] and leaves the ends of the others open."""
     chosen = np.zeros(lines, bool)
-    chosen[k] = True
+    which = np.asarray(k)
+    if which.dtype.kind not in "iu" or not ((-lines <= which) & (which < lines)).all():
+        raise DataError(f"only: {k!r} is no line, or lines, of {lines}")
+    chosen[which] = True
     return ma.array(np.full(lines, float(volts)), mask=~chosen)
 
 
@@ -39,6 +44,7 @@ class Drives:
             raise DataError("drives come as batches of different lengths: "
                             + ", ".join(f"{side} {size}" for side, size in sizes.items()))
         batch = max(sizes.values(), default=1)
+        memory.require(f"drives for {batch} inputs", 9.0 * batch * 2 * sum(shape))
         volts = {s: np.array(np.broadcast_to(v, (batch, v.shape[-1])), dtype=float) for s, (v, _) in given.items()}
         on = {s: np.array(np.broadcast_to(m, (batch, m.shape[-1])), dtype=bool) for s, (_, m) in given.items()}
         drives = cls(volts, on, not sizes)
@@ -86,14 +92,11 @@ class Drives:
 def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
     if value is None:
         return np.zeros(lines), np.zeros(lines, bool)
-    try:
-        volts = np.asarray(ma.filled(value, 0.0), dtype=float)
-    except (TypeError, ValueError):
-        raise DataError(f"{side} must be None or voltages [V]: a scalar, ({lines},) or (batch, {lines})") from None
+    volts = real_array(value.filled(0.0) if isinstance(value, ma.MaskedArray) else value, f"{side} [V]")
     if volts.ndim > 2 or (volts.ndim and volts.shape[-1] != lines) or volts.size == 0:
         raise DataError(f"{side} must be a scalar, ({lines},) or (batch, {lines}) [V], got shape {volts.shape}")
     if not np.isfinite(volts).all():
         raise DataError(f"{side} holds a voltage that is not finite; mask an entry (numpy.ma) to leave its end open")
     if volts.ndim == 0:
         volts = np.full(lines, float(volts))
-    return volts, ~np.broadcast_to(ma.getmaskarray(ma.asarray(value)), volts.shape)
+    return volts, ~np.broadcast_to(ma.getmask(value), volts.shape)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.drives import Drive, Drives
+from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import Cells, LinearCells
@@ -25,7 +26,7 @@ from crossbar.elements.linear import VoltageSources
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
-from crossbar.errors import DataError
+from crossbar.errors import ConvergenceError, DataError
 from crossbar.solvers.lines import Law, Plane, solve_planes
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
@@ -51,7 +52,7 @@ class PassiveArray:
                  r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
         m, n = cells.shape if isinstance(cells, Cells) else _shape(cells)
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
-        checked = {"cells": cells if isinstance(cells, Cells) else LinearCells(g=np.asarray(cells)),
+        checked = {"cells": cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]")),
                    "r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
                    "r_bit": wire_resistance(r_bit, (m + 1, n), "r_bit"),
                    "r_driver": driver_resistance(r_driver, (m, n))}
@@ -61,7 +62,7 @@ class PassiveArray:
     @classmethod
     def from_resistance(cls, resistance: npt.ArrayLike, **options: npt.ArrayLike) -> "PassiveArray":
         """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell."""
-        r = np.asarray(resistance, dtype=float)
+        r = real_array(resistance, "cell resistances [ohm]")
         if not (r > 0).all():
             raise DataError("cell resistances must be positive [ohm] (inf: open)")
         return cls(1 / r, **options)
@@ -92,6 +93,8 @@ class PassiveArray:
         drives = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape)
         if method not in ("lines", "general") or keep not in ("nodes", "terminals"):
             raise DataError('method is "lines" or "general", keep is "nodes" or "terminals"')
+        if not rtol > 0:
+            raise DataError("rtol must be positive")
         batch, cells = drives.batch, self.shape[0] * self.shape[1]
         held = batch * cells * 16 if keep == "nodes" else 0
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
@@ -146,9 +149,15 @@ class PassiveArray:
         return builder.build()
 
     def _solve_general(self, drives: Drives, rtol: float) -> ArraySolution:
-        points = (operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol).array("x")
-                  for k in range(drives.batch))
-        return _gather([(np.array([k]), _as_batch(point)) for k, point in enumerate(points)], single=False)
+        parts = []
+        for k in range(drives.batch):
+            point = operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol)
+            solution = point.array("x")
+            if solution.relative_residual > rtol:
+                raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
+                                       f"{rtol:.1e}", point.root.trace)
+            parts.append((np.array([k]), _as_batch(solution)))
+        return _gather(parts, single=False)
 
     def _solve_lines(self, drives: Drives, rtol: float) -> ArraySolution:
         on = drives.connected

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import mtj
+from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.linear import Resistors
 from crossbar.elements.nonlinear import MTJs
@@ -53,10 +54,7 @@ class LinearCells(Cells):
     g: Array
 
     def __post_init__(self) -> None:
-        try:
-            g = np.asarray(self.g, dtype=float)
-        except (TypeError, ValueError):
-            raise DataError("cell conductances must be an (M, N) array of numbers [S]") from None
+        g = real_array(self.g, "cell conductances [S]")
         if g.ndim != 2 or g.size == 0:
             raise DataError(f"cell conductances must have shape (M, N), both at least 1, got {g.shape}")
         bad = ~(np.isfinite(g) & (g >= 0))
@@ -96,7 +94,7 @@ class MTJCells(Cells):
     def __post_init__(self) -> None:
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
-        m_z = np.asarray(self.m_z, dtype=float) if self.state is None else mtj.as_state(self.state)
+        m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state)
         if m_z.ndim != 2 or m_z.size == 0:
             raise DataError(f"MTJ states must have shape (M, N), both at least 1, got {m_z.shape}")
         if not (np.abs(m_z) <= 1).all():

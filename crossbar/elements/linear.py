@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from crossbar.elements.base import Array, Batch, IntArray, Mask, repeat
+from crossbar.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,12 +46,16 @@ class Wires(Batch):
         return self.r == 0
 
 
-R_BRANCH = 1e-3  # below this a resistor of a circuit takes the branch form [ohm]; ngspice replaces it by 1 mohm
+R_BRANCH = 1e-3  # below this, or a millionth of the largest, a resistor takes the branch form [ohm]
 
 
 def resistors(names: Sequence[str], nodes: IntArray, r: Array) -> list[Batch]:
     """Resistors of r (n,) ohm, at least 0, between nodes (n, 2): nodal form where r allows it, else branch form."""
-    small = r < R_BRANCH
+    bad = ~(r >= 0)
+    if bad.any():
+        raise DataError(f"{names[int(np.argmax(bad))]} has resistance {r[bad][0]} ohm; it must be at least 0")
+    finite = r[np.isfinite(r)]
+    small = r < np.maximum(R_BRANCH, 1e-6 * finite.max(initial=0.0))
     out: list[Batch] = []
     if not small.all():
         out.append(Resistors(names=[n for n, k in zip(names, small, strict=True) if not k], nodes=nodes[~small],

@@ -58,7 +58,8 @@ class Behavioural(Batch):
 
     @property
     def conducts(self) -> Mask:  # where it reads one of its own nodes the current depends on its voltage
-        return np.array([self.voltage or bool(np.isin(self.nodes[0, :2], self.nodes[0, 2:]).any())])
+        own, read = self.nodes[0, :2], self.nodes[0, 2:]
+        return np.array([self.voltage or bool((np.isin(own, read) & (own > 0)).any())])
 
     @property
     def senses(self) -> Sequence[str]:

@@ -108,7 +108,7 @@ def _along(first: Array, last: Array, drawn: Array, openings: Mask) -> Array:
     spent = np.concatenate((start, np.cumsum(drawn, axis=-1)), axis=-1)
     forward = first[..., None] - spent
     if not openings[:, 1:-1].any():
-        return forward
+        return np.where(openings, 0.0, forward)
     backward = last[..., None] + (spent[..., -1:] - spent)
     seen = np.cumsum(openings, axis=-1)
     # within a piece, the current is minus what its nodes have drawn since the open segment that begins it

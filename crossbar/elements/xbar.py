@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
 from crossbar.elements.linear import Wires
@@ -33,17 +34,13 @@ def lines_of(side: str, shape: tuple[int, int]) -> int:
 
 def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Array:
     """A scalar or per-segment resistance [ohm] as an array of the given shape; DataError for NaN, < 0 or a misfit."""
-    try:
-        r = np.asarray(value, dtype=float)
-        out = np.array(np.broadcast_to(r, shape)) if r.ndim == 0 or r.shape == shape else None
-    except (TypeError, ValueError):
-        raise DataError(f"{name} must be a number or an array of shape {shape} [ohm]") from None
-    if out is None:
+    r = real_array(value, f"{name} [ohm]")
+    if r.ndim and r.shape != shape:
         raise DataError(f"{name} must be a number or have shape {shape} (one entry a segment, leads included), "
                         f"got {r.shape}")
     if not (r >= 0).all():
         raise DataError(f"{name} must be at least 0 ohm (0: exact short, inf: open) and not NaN")
-    return out
+    return np.array(np.broadcast_to(r, shape))
 
 
 def driver_resistance(value: npt.ArrayLike | Mapping[str, npt.ArrayLike], shape: tuple[int, int]) -> dict[str, Array]:

@@ -11,6 +11,7 @@ SPINLIB (Zhang et al., IEEE Trans. Electron Devices 59, 819 (2012)); G_P is take
 import numpy as np
 import numpy.typing as npt
 
+from crossbar import memory
 from crossbar.errors import DataError
 from crossbar.mtj.parameters import MTJParams
 
@@ -25,6 +26,8 @@ def current(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array
     Returns i [A] and di/dv [S], each of the broadcast shape of v, state and the fields of p.
     """
     v = np.asarray(v, dtype=float)
+    if np.asarray(state).dtype.kind == "b":
+        state = as_state(state)
     g_p = p.g_p
     antiparallel = (1 - np.asarray(state, dtype=float)) / 2
     # G = G_P [1 - a TMR(v) / (1 + TMR(v))] with a = (1 - m_z)/2 and TMR/(1 + TMR) = TMR_0 / (1 + TMR_0 + w)
@@ -49,6 +52,7 @@ def as_state(value: npt.ArrayLike) -> npt.NDArray[np.int8]:
         array = np.asarray(value)
     except ValueError:
         raise DataError("MTJ states must form a rectangular array") from None
+    memory.require("MTJ states", 16.0 * array.size)
     if array.dtype.kind in "US":
         text = np.char.upper(np.char.strip(array.astype(str)))
         if not np.isin(text, ("P", "AP")).all():

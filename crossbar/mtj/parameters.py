@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import real_array
 from crossbar.errors import DataError
 
 Value = float | npt.NDArray[np.float64]
@@ -38,6 +39,10 @@ class MTJParams:
             object.__setattr__(self, "diameter", 50e-9)
         for name in ("r_p", "tmr", "v_h", "ra", "diameter"):
             _check_field(self, name)
+        try:
+            np.broadcast_shapes(*(np.shape(getattr(self, f)) for f in ("r_p", "tmr", "v_h", "ra", "diameter")))
+        except ValueError:
+            raise DataError("the fields of MTJ parameters have shapes that do not broadcast") from None
         if self.ra is None or self.diameter is None:
             if self.r_p is None:
                 raise DataError("an MTJ needs r_p [ohm], or both ra [ohm m^2] and diameter [m]")
@@ -82,9 +87,11 @@ def _scalar_or_array(x: npt.NDArray[np.float64]) -> Value:
 
 def _check_field(params: MTJParams, name: str) -> None:
     value = getattr(params, name)
-    if value is None:
+    if value is None and name not in ("tmr", "v_h"):
         return
-    array = np.asarray(value, dtype=float)
+    array = real_array(value, f"MTJ parameter {name}")
+    if array.size == 0:
+        raise DataError(f"MTJ parameter {name} is empty")
     low = array >= 0 if name == "tmr" else array > 0
     finite = low if name == "v_h" else np.isfinite(array)
     if not (low & finite).all():

@@ -119,10 +119,11 @@ def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def kcl(r, x, load, rho, near, far):  # type: ignore[no-untyped-def]
+def kcl(r, x, shift, load, rho, near, far):  # type: ignore[no-untyped-def]
     """Kirchhoff's current law at every node, and the terminal currents.
 
-    x (B, n, L): voltages with the terminals at 0 V.  load (B, n, L): current that the cells draw from each node [A].
+    x + shift (B, n, L): voltages with the terminals at 0 V; shift is constant between weak segments, so that no digit of x
+    is spent on it.  load (B, n, L): current that the cells draw from each node [A].
     rho (B, n, L): current that arrives at the node and does not leave it [A]. near (B, L): current from the near terminal
     into the line; far (B, L): from the line into the far terminal. A line, or a piece of one, with a single terminal
     takes the sum of its loads; through 0 ohm the current is what the law demands, so the misfit of a short gathers at its last
@@ -141,7 +142,7 @@ def kcl(r, x, load, rho, near, far):  # type: ignore[no-untyped-def]
         for l in range(lo, hi):
             c = l - lo
             unknown[c] = r[0, l] == 0.0
-            current[c] = 0.0 if unknown[c] else -x[b, 0, l] / r[0, l]
+            current[c] = 0.0 if unknown[c] else -(x[b, 0, l] + shift[b, 0, l]) / r[0, l]
             near[b, l] = current[c]
             broken[c] = np.isinf(r[0, l])
         for j in range(n):
@@ -154,7 +155,10 @@ def kcl(r, x, load, rho, near, far):  # type: ignore[no-untyped-def]
                     rho[b, j, l] = 0.0
                     current[c] -= drawn
                     continue
-                onward = (x[b, j, l] - (x[b, j + 1, l] if j + 1 < n else 0.0)) / wire
+                if j + 1 < n:
+                    onward = ((x[b, j, l] - x[b, j + 1, l]) + (shift[b, j, l] - shift[b, j + 1, l])) / wire
+                else:
+                    onward = (x[b, j, l] + shift[b, j, l]) / wire
                 if unknown[c]:
                     near[b, l] = onward + piece[c]
                     unknown[c] = False
@@ -180,21 +184,23 @@ def kcl(r, x, load, rho, near, far):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def rebase(r, base, x):  # type: ignore[no-untyped-def]
-    """Move the common part of x to the base on every piece of line without a terminal, so that differences of x keep
-    their digits however small the wire resistance."""
+def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
+    """Move the common part of x to the base on every stretch of line between segments of at least weak (L,) ohm, so that
+    differences of x keep their digits however small the wire resistance; and to the shift, if it `drives` current."""
     batch, n, lines = x.shape
     for b in prange(batch):
         for l in range(lines):
             start = -1
             for j in range(n):
-                if np.isinf(r[j, l]):
+                if r[j, l] >= weak[l]:
                     start = j
-                if start >= 0 and np.isinf(r[j + 1, l]):
-                    shift = x[b, start, l]
+                if start >= 0 and r[j + 1, l] >= weak[l]:
+                    common = x[b, start, l]
                     for k in range(start, j + 1):
-                        x[b, k, l] -= shift
-                        base[b, k, l] += shift
+                        x[b, k, l] -= common
+                        base[b, k, l] += common
+                        if drives:
+                            shift[b, k, l] += common
                     start = -1
 
 

@@ -17,6 +17,7 @@ The second plane is kept as v[b, i, j] (sweeps along i), the first transposed, u
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -26,6 +27,7 @@ from crossbar.errors import ConvergenceError
 from crossbar.solvers import kernels
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 #: Cell voltages (B, M, N) -> currents [A] and slopes [S]; slopes of batch 1 mean the same for every input.
 Law = Callable[[Array], tuple[Array, Array]]
@@ -34,6 +36,8 @@ _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the KCL misfit
 _SERIAL = 20_000      # cells times inputs below which one thread does it
 _FLOOR = 1e-13        # relative reduction that one inner solve can reach
+_WEAK = 1e3           # a segment so many times the least of its line separates stretches
+_NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +59,14 @@ class Plane:
         total = self.r.sum(axis=0)
         return np.where(total > 0, self.near - self.far, 0.0) / np.where(total > 0, total, 1.0)
 
-    @property
-    def floats(self) -> bool:
-        """Whether some piece of line may have no terminal."""
-        openings = np.isinf(self.r)
-        return bool((openings.sum(axis=0) > 1).any())
+    @cached_property
+    def weak(self) -> Array:
+        """(L,) resistance from which on a segment separates stretches of line that get a voltage of their own [ohm]."""
+        return _WEAK * np.where(self.r > 0, self.r, np.inf).min(axis=0)
+
+    def parts(self, limit: Array) -> bool:
+        """Whether some stretch of line hangs on segments of at least `limit` (L,) ohm only."""
+        return bool(((self.r >= limit).sum(axis=0) > 1).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +88,8 @@ class _State:
 
     base_u: Array
     base_v: Array
+    shift_u: Array  # the part of base that drives current through weak segments
+    shift_v: Array
     u: Array
     v: Array
     rho_u: Array
@@ -89,6 +98,7 @@ class _State:
     ends: tuple[Array, Array, Array, Array]
     misfit: Array  # (B,) sum |KCL|
     carried: Array  # (B,) sum |cell current|
+    noise: Array    # (B,) misfit that rounding of the node voltages leaves
 
 
 def solve_planes(word: Plane, bit: Plane, law: Law, *, linear: bool, rtol: float = 1e-10) -> PlanesSolution:
@@ -113,12 +123,13 @@ def _threads(cells: int) -> Iterator[None]:
 
 def _newton(word: Plane, bit: Plane, law: Law, linear: bool, rtol: float) -> PlanesSolution:
     base_u, base_v = word.alone(), bit.alone()
-    state = _evaluate(word, bit, law, base_u, base_v, np.zeros_like(base_u), np.zeros_like(base_v))
+    state = _evaluate(word, bit, law, base_u, base_v, np.zeros_like(base_u), np.zeros_like(base_v), np.zeros_like(base_u),
+                      np.zeros_like(base_v))
     solve: _Linear | None = None
     iterations, trace, before = 0, [], state.misfit
     for _ in range(_MAX_STEPS):
         trace.append((iterations, _worst(state)))
-        if (state.misfit <= rtol * state.carried).all():
+        if _solved(state, rtol).all():
             return _solution(word, bit, state, iterations, tuple(trace))
         if solve is None or not linear:
             solve = _Linear(word.r, bit.r, state.slopes)
@@ -136,11 +147,22 @@ def _newton(word: Plane, bit: Plane, law: Law, linear: bool, rtol: float) -> Pla
 
 
 def _worst(state: _State) -> float:
+    return float(_relative(state).max())
+
+
+def _relative(state: _State) -> Array:
+    """sum |KCL| / sum |cell current|, 0 where both are but rounding: no current flows."""
+    beyond = np.where(state.misfit <= state.noise, 0.0, np.inf)
     share = state.misfit / np.where(state.carried > 0, state.carried, 1.0)
-    return float(share.max())
+    return np.where(state.carried > state.noise, share, beyond)
 
 
-def _evaluate(word: Plane, bit: Plane, law: Law, base_u: Array, base_v: Array, u: Array, v: Array) -> _State:
+def _solved(state: _State, rtol: float) -> Mask:
+    return (state.misfit <= rtol * state.carried) | ((state.misfit <= state.noise) & (state.carried <= state.noise))
+
+
+def _evaluate(word: Plane, bit: Plane, law: Law, base_u: Array, base_v: Array, shift_u: Array, shift_v: Array,
+              u: Array, v: Array) -> _State:
     """Cell currents, slopes and KCL misfits at given voltages."""
     cell = np.empty_like(v)
     kernels.cell_voltages(base_u, u, base_v, v, cell)
@@ -148,12 +170,14 @@ def _evaluate(word: Plane, bit: Plane, law: Law, base_u: Array, base_v: Array, u
     if slopes.min(initial=0.0) < 0:
         raise ConvergenceError(f"a cell has the negative slope {slopes.min():.3g} S; use the general path")
     batch, n_rows, n_columns = v.shape
+    volts = np.maximum(np.abs(base_u).max(axis=(1, 2)), np.abs(base_v).max(axis=(1, 2)))
+    noise = _NOISE * volts * slopes.sum(axis=(1, 2))
     rho_u, rho_v = np.empty_like(u), cell  # the cell voltages are done with
     ends = tuple(np.empty((batch, lines)) for lines in (n_rows, n_rows, n_columns, n_columns))
-    kernels.kcl(word.r, u, _transposed(current), rho_u, ends[0], ends[1])
-    kernels.kcl(bit.r, v, -current, rho_v, ends[2], ends[3])
-    return _State(base_u, base_v, u, v, rho_u, rho_v, slopes, ends,  # type: ignore[arg-type]
-                  _norm1(rho_u) + _norm1(rho_v), _norm1(current))
+    kernels.kcl(word.r, u, shift_u, _transposed(current), rho_u, ends[0], ends[1])
+    kernels.kcl(bit.r, v, shift_v, -current, rho_v, ends[2], ends[3])
+    return _State(base_u, base_v, shift_u, shift_v, u, v, rho_u, rho_v, slopes, ends,  # type: ignore[arg-type]
+                  _norm1(rho_u) + _norm1(rho_v), _norm1(current), noise)
 
 
 def _transposed(x: Array) -> Array:
@@ -173,8 +197,10 @@ def _advance(word: Plane, bit: Plane, law: Law, state: _State, du: Array, dv: Ar
     for _ in range(30):
         scale = fraction[:, None, None]
         u, v = state.u + scale * du, state.v + scale * dv
-        new = _evaluate(word, bit, law, _rebased(word, state.base_u, u), _rebased(bit, state.base_v, v), u, v)
-        worse = ~(new.misfit <= np.maximum(state.misfit, rtol * new.carried))
+        base_u, shift_u = _rebased(word, state.base_u, state.shift_u, u)
+        base_v, shift_v = _rebased(bit, state.base_v, state.shift_v, v)
+        new = _evaluate(word, bit, law, base_u, base_v, shift_u, shift_v, u, v)
+        worse = ~((new.misfit <= state.misfit) | _solved(new, rtol))
         if not worse.any():
             return new
         fraction[worse] /= 2
@@ -182,12 +208,15 @@ def _advance(word: Plane, bit: Plane, law: Law, state: _State, du: Array, dv: Ar
                            "currents, which is rounding error; a looser rtol is needed", trace)
 
 
-def _rebased(plane: Plane, base: Array, x: Array) -> Array:
-    """The base that takes over the common part of x on pieces without a terminal (x is changed in place)."""
-    if plane.floats:
-        base = base.copy()
-        kernels.rebase(plane.r, base, x)
-    return base
+def _rebased(plane: Plane, base: Array, shift: Array, x: Array) -> tuple[Array, Array]:
+    """The base and the shift that take over the common part of x (changed in place) on stretches behind weak segments;
+    on pieces without a terminal it drives no current."""
+    opened = np.full(plane.r.shape[1], np.inf)
+    for limit, drives in ((opened, False), (plane.weak, True)):
+        if plane.parts(limit):
+            base, shift = base.copy(), shift.copy()
+            kernels.rebase(plane.r, limit, drives, base, shift, x)
+    return base, shift
 
 
 def _solution(word: Plane, bit: Plane, state: _State, iterations: int,
@@ -196,8 +225,9 @@ def _solution(word: Plane, bit: Plane, state: _State, iterations: int,
     u_near, u_far, v_near, v_far = state.ends
     out = (-(u_near + word_through), u_far + word_through, -(v_near + bit_through), v_far + bit_through)
     largest = np.maximum(np.abs(state.rho_u).max(axis=(1, 2)), np.abs(state.rho_v).max(axis=(1, 2)))
-    relative = state.misfit / np.where(state.carried > 0, state.carried, 1.0)
-    return PlanesSolution(_transposed(state.base_u + state.u), state.base_v + state.v, out, largest, relative, iterations, trace)
+    relative = _relative(state)
+    return PlanesSolution(_transposed(state.base_u + state.u), state.base_v + state.v, out, largest, relative, iterations,
+                          trace)
 
 
 class _Linear:
@@ -222,6 +252,7 @@ class _Linear:
         x, z = np.zeros_like(rho_v), np.empty_like(rho_v)
         kernels.sweep(*self.bit, residual, z, dots)
         rz = dots.sum(axis=1)
+        enough = 1e-30 * rz  # beyond this the rest is rounding, whatever stays on nodes tied by 0 ohm
         p, s = z.copy(), residual.copy()
         active = (_norm1(residual) > goal) & (rz > 0)
         count, limit = 0, 5 * (m + n) + 200
@@ -237,7 +268,7 @@ class _Linear:
             new = dots.sum(axis=1)
             beta = np.divide(new, rz, out=np.zeros(b), where=active & (rz > 0))
             rz = new
-            active &= (norms.sum(axis=1) > goal) & (rz > 0)
+            active &= (norms.sum(axis=1) > goal) & (rz > enough)
             kernels.turn(beta, z, residual, p, s)
             count += 1
         kernels.multiply_transpose(self.slopes, x, q)
