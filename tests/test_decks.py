@@ -16,7 +16,6 @@ from scipy.optimize import brentq
 import crossbar as xb
 from crossbar.io.rawfile import RawPlot, read_raw
 from crossbar.io.tables import default_outputs
-from peers import need
 
 FOLDER = Path(__file__).parents[1] / "netlists"
 DECKS = sorted(path.stem for path in FOLDER.glob("*.cir"))
@@ -101,11 +100,6 @@ def test_a_shipped_deck_gives_the_numbers_of_its_header(name: str) -> None:
 
 
 # --- ngspice ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def ngspice() -> str:
-    return need("ngspice")
 
 
 def simulate(program: str, text: str, folder: Path) -> list[RawPlot]:

@@ -3,10 +3,8 @@
 import cmath
 import math
 import operator
-import os
 import pickle
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -63,16 +61,6 @@ PARAMETERS = {
 @pytest.mark.parametrize("text", [*SOURCES, *PARAMETERS])
 def test_value_is_that_of_ngspice(text: str) -> None:
     assert value(text) == pytest.approx({**SOURCES, **PARAMETERS}[text], rel=1e-14, abs=1e-300)
-
-
-@pytest.fixture(scope="module")
-def ngspice() -> str:
-    path = shutil.which("ngspice")
-    if path is None and os.environ.get("CROSSBAR_REQUIRE_PEERS") == "1":
-        pytest.fail("CROSSBAR_REQUIRE_PEERS=1, but ngspice is not installed")
-    if path is None:
-        pytest.skip("ngspice is not installed")
-    return path
 
 
 def test_ngspice_agrees_with_the_table(ngspice: str, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,16 +93,6 @@ def run() -> Run:
     }
     inside = ["V(X.WL[3, 2])", "i(x[0,1])", "v(x.wl[1,1],x.bl[1,1])", "i(x[0,1])"]
     return Run(circuit.title, analyses, {"op2": inside})
-
-
-@pytest.fixture(scope="module")
-def ngspice() -> str:
-    path = shutil.which("ngspice")
-    if path is None and os.environ.get("CROSSBAR_REQUIRE_PEERS") == "1":
-        pytest.fail("CROSSBAR_REQUIRE_PEERS=1, but ngspice is not installed")
-    if path is None:
-        pytest.skip("ngspice is not installed")
-    return path
 
 
 def call_ngspice(ngspice: str, deck: str, folder: Path) -> str:

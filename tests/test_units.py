@@ -1,9 +1,7 @@
 """Numbers of a deck: suffixes, units, traps; numbers for people."""
 
 import math
-import os
 import re
-import shutil
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -28,16 +26,6 @@ AS_NGSPICE = {
     "1n": 1e-9, "1p": 1e-12, "1F": 1e-15, "1farad": 1e-15, "5V": 5, "10deg": 10, "1e3k": 1e6,
     "1e-3m": 1e-6, "1e": 1, "1ek": 1e3, "1eV": 1, "1dB": 1, "2pi": 2e-12, "1emu": 1e-3,
 }
-
-
-@pytest.fixture(scope="module")
-def ngspice() -> str:
-    path = shutil.which("ngspice")
-    if path is None and os.environ.get("CROSSBAR_REQUIRE_PEERS") == "1":
-        pytest.fail("CROSSBAR_REQUIRE_PEERS=1, but ngspice is not installed")
-    if path is None:
-        pytest.skip("ngspice is not installed")
-    return path
 
 
 @pytest.mark.parametrize("text", AS_NGSPICE)
