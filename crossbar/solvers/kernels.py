@@ -69,23 +69,21 @@ def sweep(a, h, f, x, dots):  # type: ignore[no-untyped-def]
         b, lo = task // blocks, (task % blocks) * WIDTH
         hi = min(lo + WIDTH, lines)
         k = b if a.shape[0] > 1 else 0
-        norton = np.empty((n, WIDTH))  # contiguous: rows of x a power of two apart would evict each other from the cache
-        for l in range(lo, hi):
-            norton[n - 1, l - lo] = f[b, n - 1, l]
-        for j in range(n - 2, -1, -1):
-            for l in range(lo, hi):
-                norton[j, l - lo] = f[b, j, l] + a[k, j + 1, l] * norton[j + 1, l - lo]
-        dot = 0.0
-        for l in range(lo, hi):
-            above = h[k, 0, l] * norton[0, l - lo]
-            dot += above * norton[0, l - lo]
-            x[b, 0, l] = above
-        for j in range(1, n):
-            for l in range(lo, hi):
-                own = h[k, j, l] * norton[j, l - lo]
-                dot += own * norton[j, l - lo]
-                x[b, j, l] = a[k, j, l] * x[b, j - 1, l] + own
-        dots[b, task % blocks] = dot
+        norton = np.empty((n, WIDTH))  # contiguous: rows of x a power of two apart would evict each other
+        above, dot = np.zeros(WIDTH), np.zeros(WIDTH)
+        norton[n - 1, :hi - lo] = f[b, n - 1, lo:hi]
+        for j in range(n - 2, -1, -1):  # rows as slices: only loops from 0 over plain indices become SIMD
+            f_j, a_j, own, behind = f[b, j, lo:hi], a[k, j + 1, lo:hi], norton[j], norton[j + 1]
+            for c in range(hi - lo):
+                own[c] = f_j[c] + a_j[c] * behind[c]
+        for j in range(n):
+            x_j, a_j, h_j, own = x[b, j, lo:hi], a[k, j, lo:hi], h[k, j, lo:hi], norton[j]
+            for c in range(hi - lo):
+                alone = h_j[c] * own[c]
+                dot[c] += alone * own[c]
+                above[c] = a_j[c] * above[c] + alone
+                x_j[c] = above[c]
+        dots[b, task % blocks] = dot.sum()
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -288,3 +286,43 @@ def turn(beta, z, residual, p, s):  # type: ignore[no-untyped-def]
         for j in range(columns):
             p[b, i, j] = z[b, i, j] + beta[b] * p[b, i, j]
             s[b, i, j] = residual[b, i, j] + beta[b] * s[b, i, j]
+
+
+@njit(parallel=True, cache=True)
+def eliminate(a, h, g, s, p, out, dots):  # type: ignore[no-untyped-def]
+    """out = s - g W^-1 (g p): multiply_transpose, sweep and schur_product in one, WIDTH word lines at a time, so that
+    the transposed plane never leaves the cache.  a, h of the word plane; dots (B, blocks) receives the parts of p . out."""
+    batch, rows, columns = p.shape
+    blocks = (rows + WIDTH - 1) // WIDTH
+    tile = 32
+    for task in prange(batch * blocks):
+        b, lo = task // blocks, (task % blocks) * WIDTH
+        hi = min(lo + WIDTH, rows)
+        k, m = b if g.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
+        q, carry, dot = np.empty((columns, WIDTH)), np.zeros(WIDTH), np.zeros(tile)
+        for left in range(0, columns, tile):
+            right = min(left + tile, columns)
+            q_t = q[left:right]
+            for i in range(hi - lo):
+                g_i, p_i = g[k, lo + i, left:right], p[b, lo + i, left:right]
+                for j in range(right - left):
+                    q_t[j, i] = g_i[j] * p_i[j]
+        for j in range(columns - 2, -1, -1):
+            a_j, q_j, after = a[m, j + 1, lo:hi], q[j], q[j + 1]
+            for i in range(hi - lo):
+                q_j[i] += a_j[i] * after[i]
+        for j in range(columns):
+            a_j, h_j, q_j = a[m, j, lo:hi], h[m, j, lo:hi], q[j]
+            for i in range(hi - lo):
+                carry[i] = a_j[i] * carry[i] + h_j[i] * q_j[i]
+                q_j[i] = carry[i]
+        for left in range(0, columns, tile):
+            right = min(left + tile, columns)
+            q_t = q[left:right]
+            for i in range(hi - lo):
+                g_i, p_i = g[k, lo + i, left:right], p[b, lo + i, left:right]
+                s_i, out_i = s[b, lo + i, left:right], out[b, lo + i, left:right]
+                for j in range(right - left):
+                    out_i[j] = s_i[j] - g_i[j] * q_t[j, i]
+                    dot[j] += p_i[j] * out_i[j]
+        dots[b, task % blocks] = dot.sum()

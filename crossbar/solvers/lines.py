@@ -257,10 +257,8 @@ class _Linear:
         active = (_norm1(residual) > goal) & (rz > 0)
         count, limit = 0, 5 * (m + n) + 200
         while active.any() and count < limit:
-            kernels.multiply_transpose(self.slopes, p, q)
-            kernels.sweep(*self.word, q, q, row_dots)
-            kernels.schur_product(s, self.slopes, q, p, t, strip_dots)
-            curvature = strip_dots.sum(axis=1)
+            kernels.eliminate(*self.word, self.slopes, s, p, t, row_dots)
+            curvature = row_dots.sum(axis=1)
             active &= curvature > 0
             alpha = np.divide(rz, curvature, out=np.zeros(b), where=active)
             kernels.step(alpha, p, t, x, residual, norms)
