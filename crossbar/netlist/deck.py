@@ -175,12 +175,14 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
         deck.parsed.options.clear()
     elaboration = deck._elaboration(problems, {}, None, None)
     circuit = elaboration.circuit()
+    deck = Deck(deck.parsed, path, tuple(elaboration.warnings))
+    vars(deck).update(circuit=circuit, places=elaboration.places)  # cached properties: a large deck is elaborated once
     _check_requests(deck, circuit, problems)
     if not problems.found and not circuit.batches and not circuit.arrays:
         problems.add(deck.parsed.scope.at, "the deck holds no element")
     if problems.found:
         raise NetlistError(sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line)))
-    return Deck(deck.parsed, path, tuple(elaboration.warnings))
+    return deck
 
 
 def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:

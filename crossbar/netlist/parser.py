@@ -81,10 +81,7 @@ def parse_lines(title: str, lines: list[list[Token]], file: str, problems: Probl
                 scopes = stack[-1]
                 stack.append(scope)
                 if len(tokens) > 1:
-                    named = tokens[1].low
-                    clash = named in scopes.subckts
-                    if not clash:
-                        scopes.subckts[named] = None
+                    scopes.subckts.setdefault(tokens[1].low, None)
                 if at.bad:
                     continue
                 _subckt(scope, scopes, tokens)
