@@ -192,7 +192,7 @@ def test_only_v_h_may_be_infinite(field):
 
 
 def test_half_a_geometry_is_none():
-    for half in ({"ra": 1e-12}, {"diameter": 5e-8}):
+    for half in ({"ra": 1e-12}, {"r_p": None, "ra": 1e-12, "diameter": None}):
         with pytest.raises(DataError):
             MTJParams(**half)
 

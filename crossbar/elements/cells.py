@@ -6,7 +6,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -120,7 +119,7 @@ class MTJCells(Cells):
 
     @property
     def linear(self) -> bool:
-        return bool(np.isinf(self.params.v_h).all())
+        return bool(np.isinf(self.params.v_h).all() and np.isinf(self.params.barrier).all())
 
     def current(self, v: Array) -> tuple[Array, Array]:
         if self.linear:
@@ -129,9 +128,4 @@ class MTJCells(Cells):
         return mtj.current(v, self.params, self._m_z)
 
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
-        fields: dict[str, Any] = {name: _pick(getattr(self.params, name), self.shape, which) for name in ("r_p", "tmr", "v_h")}
-        return MTJs(names=names, nodes=nodes, params=mtj.MTJParams(**fields), state=self._m_z.ravel()[which])
-
-
-def _pick(value: npt.ArrayLike, shape: tuple[int, int], which: IntArray) -> npt.ArrayLike:
-    return value if np.ndim(value) == 0 else np.broadcast_to(value, shape).ravel()[which]
+        return MTJs(names=names, nodes=nodes, params=self.params.select(self.shape, which), state=self._m_z.ravel()[which])

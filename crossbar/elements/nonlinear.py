@@ -33,8 +33,7 @@ class MTJs(Batch):
 def join_mtjs(*, names: Sequence[str], nodes: IntArray, params: Sequence[mtj.MTJParams],
               state: Sequence[float]) -> MTJs:
     """One batch of single junctions."""
-    fields = {f: np.array([getattr(p, f) for p in params]) for f in ("r_p", "tmr", "v_h")}
-    return MTJs(names=names, nodes=nodes, params=mtj.MTJParams(**fields), state=np.array(state, dtype=float))
+    return MTJs(names=names, nodes=nodes, params=mtj.MTJParams.stack(params), state=np.array(state, dtype=float))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,7 +1,7 @@
-"""Physics of the magnetic tunnel junction; numpy and scipy only, no circuits."""
+"""Physics of the magnetic tunnel junction; numpy, scipy and numba only, no circuits."""
 
 from crossbar.mtj.conduction import as_state, conductance, current
 from crossbar.mtj.parameters import PRESETS as presets
-from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.parameters import MTJParams, summary
 
-__all__ = ["MTJParams", "as_state", "conductance", "current", "presets"]
+__all__ = ["MTJParams", "as_state", "conductance", "current", "presets", "summary"]

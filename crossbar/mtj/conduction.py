@@ -1,27 +1,57 @@
 """MTJ conduction with bias-dependent TMR.
 
-    I(v) = v G(v),  G(v) = G_AP(v) + (1 + m_z)/2 [G_P - G_AP(v)],  G_AP(v) = G_P / (1 + TMR(v)),
-    TMR(v) = TMR_0 / (1 + (v / V_h)^2)
+    I(v) = u G(v),  G(v) = G_AP(v) + (1 + m_z)/2 [G_P - G_AP(v)],  G_AP(v) = G_P / (1 + TMR(v)),
+    TMR(v) = TMR_0 / (1 + (v / V_h)^2),
+    u = v, or with a barrier of finite height phi and asymmetry dphi   u = v - b v^2 / 2 + c v^3 / 3,
+    b = A_0 e dphi / (16 phi^1.5),  c = 9 A_0^2 e^2 / (128 phi),  A_0 = 4 sqrt(2 m_e) t_ox / (3 hbar)
 
 m_z = cos(theta) = +1 parallel, -1 antiparallel: conductance, not resistance, is linear in m_z (Slonczewski, Phys. Rev.
 B 39, 6995 (1989); Julliere, Phys. Lett. A 54, 225 (1975)). The Lorentzian decay of the TMR with bias is the one of
-SPINLIB (Zhang et al., IEEE Trans. Electron Devices 59, 819 (2012)); G_P is taken as independent of bias.
+SPINLIB (Zhang et al., IEEE Trans. Electron Devices 59, 819 (2012)); G_P is independent of bias unless the barrier is
+given (Brinkman, Dynes, Rowell, J. Appl. Phys. 41, 1915 (1970), eq. 13 integrated).
 """
+
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.constants import electron_mass
 
 from crossbar import memory
 from crossbar.errors import DataError
-from crossbar.mtj.parameters import MTJParams
+from crossbar.units import E_CHARGE, HBAR
 
 Array = npt.NDArray[np.float64]
+Value = float | Array
 
 
-def current(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array, Array]:
+class Conductor(Protocol):
+    """What conduction needs to know of MTJParams."""
+
+    @property
+    def v_h(self) -> Value: ...
+
+    @property
+    def t_ox(self) -> Value: ...
+
+    @property
+    def barrier(self) -> Value: ...
+
+    @property
+    def asymmetry(self) -> Value: ...
+
+    @property
+    def g_p(self) -> Value: ...
+
+    @property
+    def tmr_0(self) -> Value: ...
+
+
+def current(v: npt.ArrayLike, p: Conductor, state: npt.ArrayLike) -> tuple[Array, Array]:
     """Current and differential conductance of junctions.
 
     v : array. Voltage, free minus fixed layer [V].
+    p : MTJParams.
     state : array, broadcasts against v. +1 parallel, -1 antiparallel; in between: cos(theta) of the free layer.
     Returns i [A] and di/dv [S], each of the broadcast shape of v, state and the fields of p.
     """
@@ -32,13 +62,24 @@ def current(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array
     antiparallel = (1 - np.asarray(state, dtype=float)) / 2
     # G = G_P [1 - a TMR(v) / (1 + TMR(v))] with a = (1 - m_z)/2 and TMR/(1 + TMR) = TMR_0 / (1 + TMR_0 + w)
     w = (v / p.v_h) ** 2
-    rest = 1 + p.tmr + w
-    ratio = antiparallel * p.tmr / rest
+    rest = 1 + p.tmr_0 + w
+    ratio = antiparallel * p.tmr_0 / rest
     g = g_p * (1 - ratio)
-    return v * g, g + g_p * ratio * (2 * w / rest)
+    if np.all(np.isinf(p.barrier)):
+        return v * g, g + g_p * ratio * (2 * w / rest)
+    b, c = brinkman(p)
+    u, du = v * (1 - b * v / 2 + c * v ** 2 / 3), 1 - b * v + c * v ** 2
+    return u * g, du * g + (u / np.where(v == 0, 1, v)) * g_p * ratio * (2 * w / rest)
 
 
-def conductance(p: MTJParams, state: npt.ArrayLike) -> Array:
+def brinkman(p: Conductor) -> tuple[Array, Array]:
+    """Coefficients b [1/V] and c [1/V^2] of the barrier: dI/dV ~ 1 - b v + c v^2, positive where b^2 < 4 c."""
+    phi = np.asarray(p.barrier) * E_CHARGE
+    a_0 = 4 * np.sqrt(2 * electron_mass) * np.asarray(p.t_ox) / (3 * HBAR)
+    return a_0 * E_CHARGE * (np.asarray(p.asymmetry) * E_CHARGE) / (16 * phi ** 1.5), 9 * (a_0 * E_CHARGE) ** 2 / (128 * phi)
+
+
+def conductance(p: Conductor, state: npt.ArrayLike) -> Array:
     """Conductance at zero bias [S]: the small-signal read-out, shape as `current` at v = 0."""
     return current(0.0, p, state)[1]
 

@@ -1,60 +1,195 @@
-"""Parameters of a magnetic tunnel junction, and published sets of them.
+"""Parameters of a magnetic tunnel junction: what is given, and what follows from it.
 
-    R_P = RA / (pi d^2 / 4)        resistance-area product over the junction's area
-    TMR = (R_AP - R_P) / R_P       at zero bias
+A round junction of diameter d, free-layer thickness t and magnetisation M_s, with interface anisotropy K_i:
 
-A junction is given either by its resistance `r_p`, or by its geometry (`ra`, `diameter`), or by both if they agree.
+    R_P    = RA / area,  area = pi d^2 / 4,  volume = area t
+    K_eff  = K_i / t - mu_0 (N_z - N_x) M_s^2 / 2,     mu_0 H_k = 2 K_eff / M_s                              (1)
+    Delta  = K_eff volume / (k_B T)                                                                        (2)
+    tau_D  = (1 + alpha^2) / (alpha gamma mu_0 H_k)                                                         (3)
+    I_c0   = (4 e / hbar) (alpha / eta) Delta k_B T,   eta(theta) = P / (1 + P^2 cos theta)                   (4)
+    V_c0   = the voltage at which the junction carries I_c0 in the state it is to leave                         (5)
+
+cos(theta) = +1 is parallel. (1), (2): Sato et al., Appl. Phys. Lett. 105, 062403 (2014); (3), (4): Sun, Phys. Rev. B 62, 570
+(2000), with Slonczewski's torque for elastic tunnelling (Phys. Rev. B 71, 024411 (2005)); P from TMR = 2 P^2 / (1 - P^2)
+(Julliere, Phys. Lett. A 54, 225 (1975)). 1/eta is linear in cos(theta), so two numbers hold it: eta_p at theta = 0, which sets
+the threshold of P -> AP, and eta_ap at theta = pi, for AP -> P. Equal numbers make a torque that does not depend on the angle.
+
+Temperature: the values given hold at 300 K and are scaled by f(T) / f(300 K), with f of M_s: (1 - T / 1420 K)^0.4, of P:
+1 - 2e-5 (T / K)^1.5 (Kim et al., IEEE J. Explor. Solid-State Comput. Devices Circuits 1, 1 (2015)), and K_i ~ M_s^1.8.
+
+Voltage: K_i(v) = K_i - xi v / t_ox, v = free minus fixed layer (voltage-controlled magnetic anisotropy).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.mtj.conduction import current
+from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0, format_si
 
-Value = float | npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
+Value = float | Array
+
+GAMMA = 1.76e11  #: gyromagnetic ratio of the free layer [rad/(s T)]
+T_REF = 300.0    #: temperature at which the parameters are given [K]
+T_CURIE = 1420.0  #: of the free layer [K], in the scaling of M_s
+
+
+def _entry(default: float | None, unit: str, low: float, high: float, *, closed: bool = False, infinite: bool = False) -> Any:
+    """A field with its unit and open range; `closed`: low itself is allowed; `infinite`: so is infinity."""
+    return field(default=default, metadata={"unit": unit, "low": low, "high": high, "closed": closed, "infinite": infinite})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MTJParams:
     """One junction, or many: every field is a number or an array that broadcasts to the cells' shape.
 
-    With neither `r_p` nor a geometry the default geometry (RA 9.8 ohm um^2, diameter 50 nm) is taken.
+    None means unknown: what needs it raises DataError and says so (`need`). With neither `r_p` nor a geometry the default
+    geometry is taken (RA 9.8 ohm um^2, diameter 50 nm); with a diameter alone the default RA. Given values win: `delta` sets
+    `k_i`, `tau_d` sets `alpha`, and `i_c0_*` or `v_c0_*` set `eta_*` of a junction whose geometry is known; where it is
+    unknown they stand for themselves.
     Raises DataError where a value is not finite or out of range, or where `r_p` contradicts RA / area.
     """
 
-    r_p: Value | None = None       # parallel resistance at zero bias [ohm]
-    tmr: Value = 1.2               # tunnel magnetoresistance at zero bias, (R_AP - R_P) / R_P [1]
-    v_h: Value = 0.5               # bias at which the TMR is halved [V]; inf: independent of bias
-    ra: Value | None = None        # resistance-area product, parallel [ohm m^2]
-    diameter: Value | None = None  # of the round junction [m]
+    r_p: Value | None = _entry(None, "ohm", 0, 1e15)            # parallel resistance at zero bias; ra / area
+    tmr: Value = _entry(1.2, "1", 0, np.inf, closed=True)        # (R_AP - R_P) / R_P at zero bias and 300 K
+    v_h: Value = _entry(0.5, "V", 0, np.inf, infinite=True)      # bias that halves the TMR; inf: independent of bias
+    ra: Value | None = _entry(None, "ohm m^2", 0, 1e-6)         # resistance-area product, parallel
+    diameter: Value | None = _entry(None, "m", 0, 1e-5)
+    thickness: Value | None = _entry(1.1e-9, "m", 0, 1e-7)      # of the free layer
+    k_i: Value | None = _entry(1.090e-3, "J/m^2", 0, 0.1, closed=True)   # interface anisotropy at 300 K
+    m_s: Value | None = _entry(1.2e6, "A/m", 0, 1e7)            # saturation magnetisation at 300 K
+    alpha: Value | None = _entry(0.03, "1", 0, 1)               # Gilbert damping
+    n_x: Value = _entry(0.0106, "1", 0, 1, closed=True)          # demagnetisation factors
+    n_y: Value = _entry(0.0106, "1", 0, 1, closed=True)
+    n_z: Value = _entry(0.979, "1", 0, 1.001, closed=True)
+    eta_p: Value | None = _entry(None, "1", 0, 100)             # spin-torque efficiency at theta = 0; P / (1 + P^2)
+    eta_ap: Value | None = _entry(None, "1", 0, 100)            # and at theta = pi; P / (1 - P^2)
+    temperature: Value = _entry(T_REF, "K", 0, 1350)
+    t_ox: Value = _entry(1e-9, "m", 0, 1e-8)                    # barrier thickness, for xi and barrier
+    xi: Value = _entry(0.0, "J/(V m)", -1e-9, 1e-9)              # anisotropy lost per field: K_i - xi v / t_ox
+    barrier: Value = _entry(np.inf, "eV", 0, np.inf, infinite=True)  # Brinkman's mean barrier height; inf: G_P is ohmic
+    asymmetry: Value = _entry(0.0, "eV", -10, 10)                # Brinkman's difference of barrier heights
+    delta: Value | None = _entry(None, "1", 0, np.inf)     # thermal stability at `temperature`
+    tau_d: Value | None = _entry(None, "s", 0, np.inf)     # relaxation time of the free layer
+    i_c0_p: Value | None = _entry(None, "A", 0, np.inf)    # critical current out of P
+    i_c0_ap: Value | None = _entry(None, "A", 0, np.inf)   # critical current out of AP
+    v_c0_p: Value | None = _entry(None, "V", 0, 100)            # given instead of i_c0_p; solved for by v_c0(state)
+    v_c0_ap: Value | None = _entry(None, "V", 0, 100)           # given instead of i_c0_ap
+
+    _given: ClassVar[frozenset[str]] = frozenset()  # of an instance: the fields that define it; the others follow
 
     def __post_init__(self) -> None:
-        if self.r_p is None and self.ra is None and self.diameter is None:
-            object.__setattr__(self, "ra", 9.8e-12)
-            object.__setattr__(self, "diameter", 50e-9)
-        for name in ("r_p", "tmr", "v_h", "ra", "diameter"):
-            _check_field(self, name)
+        for entry in fields(self):
+            _check(self, entry.name, entry.metadata)
+        for name in ("p", "ap"):
+            if getattr(self, f"i_c0_{name}") is not None and getattr(self, f"v_c0_{name}") is not None:
+                raise DataError(f"give one of i_c0_{name} [A] and v_c0_{name} [V]: the other follows")
+        if not np.all(np.abs(np.asarray(self.n_x) + self.n_y + self.n_z - 1) < 0.02):
+            raise DataError("the demagnetisation factors n_x + n_y + n_z must add up to 1")
+        given = {e.name for e in fields(self) if getattr(self, e.name) is not None}
         try:
-            np.broadcast_shapes(*(np.shape(getattr(self, f)) for f in ("r_p", "tmr", "v_h", "ra", "diameter")))
+            np.broadcast_shapes(self.shape)
+            self._resistance(given)
+            if not np.all(np.asarray(self.polarization) < 1):
+                raise DataError(f"a TMR of {np.max(self.tmr):.3g} at {T_REF:g} K means a spin polarisation above 1 at "
+                                f"{np.min(self.temperature):g} K")
+            self._magnetism(given)
         except ValueError:
             raise DataError("the fields of MTJ parameters have shapes that do not broadcast") from None
+        object.__setattr__(self, "_given", frozenset(given))
+
+    def _set(self, name: str, value: npt.ArrayLike) -> None:
+        array = np.asarray(value, dtype=float)
+        object.__setattr__(self, name, float(array) if array.ndim == 0 else array)
+
+    def _resistance(self, given: set[str]) -> None:
+        """R_P from the geometry, or the check that both agree."""
+        if self.r_p is None and self.ra is None:
+            self._set("ra", 9.8e-12)
+            if self.diameter is None:
+                self._set("diameter", 50e-9)
+            given |= {"ra", "diameter"}
         if self.ra is None or self.diameter is None:
             if self.r_p is None:
-                raise DataError("an MTJ needs r_p [ohm], or both ra [ohm m^2] and diameter [m]")
+                raise DataError("an MTJ needs r_p [ohm], or ra [ohm m^2] and diameter [m]")
             return
         with np.errstate(all="ignore"):
-            geometric = np.asarray(self.ra) / (np.pi * np.asarray(self.diameter) ** 2 / 4)
+            geometric = np.asarray(self.ra) / self.area
         if self.r_p is None:
-            object.__setattr__(self, "r_p", _scalar_or_array(geometric))
-            _check_field(self, "r_p")
+            self._set("r_p", geometric)
+            _check(self, "r_p", type(self).__dataclass_fields__["r_p"].metadata)
         elif not np.allclose(self.r_p, geometric, rtol=1e-6, atol=0):
             raise DataError(f"r_p = {np.mean(self.r_p):.6g} ohm contradicts ra / area = {np.mean(geometric):.6g} "
                             "ohm; give one of the two")
+
+    def _magnetism(self, given: set[str]) -> None:
+        """Equations (1) to (4), where the geometry is known; what is given beyond it is first carried backwards."""
+        if self.diameter is None or self.thickness is None or self.m_s is None or (self.k_i is None and self.delta is None):
+            self._currents()
+            return
+        kt = K_BOLTZMANN * np.asarray(self.temperature)
+        if self.delta is not None:
+            k_eff = self.delta * kt / self.volume
+            self._set("k_i", self.thickness * (k_eff + self._shape_anisotropy) / _magnetisation(self.temperature) ** 1.8)
+            given.remove("delta")
+            given.add("k_i")
+        delta = self.k_eff * self.volume / kt
+        self._set("delta", delta)
+        self._currents()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = GAMMA * self.b_k
+            if self.tau_d is not None:
+                self._set("alpha", _damping(self.tau_d, rate))
+                given.remove("tau_d")
+                given.add("alpha")
+            if self.alpha is None:
+                return
+            self._set("tau_d", (1 + np.square(self.alpha)) / (self.alpha * rate))
+            self._thresholds(4 * E_CHARGE / HBAR * self.alpha * delta * kt, given)
+
+    def _currents(self) -> None:
+        """I_c0 from given V_c0, (5)."""
+        for name, state, sign in (("p", 1, -1), ("ap", -1, 1)):
+            if (v := getattr(self, f"v_c0_{name}")) is not None:
+                i = np.abs(current(sign * np.asarray(v), self, state)[0])
+                self._set(f"i_c0_{name}", i / (1 - sign * self.vcma * v))
+
+    def _thresholds(self, at_unit_efficiency: Array, given: set[str]) -> None:
+        """I_c0 from the efficiencies, or the efficiencies from given I_c0."""
+        p = self.polarization
+        for name, elastic in (("p", p / (1 + p ** 2)), ("ap", p / (1 - p ** 2))):
+            threshold, efficiency = f"i_c0_{name}", f"eta_{name}"
+            if getattr(self, threshold) is not None:
+                self._set(efficiency, at_unit_efficiency / getattr(self, threshold))
+                given -= {threshold, f"v_c0_{name}"}
+                given.add(efficiency)
+            elif getattr(self, efficiency) is None:
+                self._set(efficiency, elastic)
+            self._set(threshold, at_unit_efficiency / getattr(self, efficiency))
+
+    def _known(self, name: str, what: str) -> Array:
+        self.need(name, what=what)
+        return np.asarray(getattr(self, name))
+
+    def need(self, *names: str, what: str = "this") -> None:
+        """Raise DataError if one of the named fields is unknown; `what` begins the message."""
+        follows = "or alpha and what delta follows from"
+        cures = {"delta": "delta, or diameter [m], thickness [m], m_s [A/m] and k_i [J/m^2]",
+                 "tau_d": f"tau_d [s], {follows}",
+                 "i_c0_p": f"i_c0_p [A] or v_c0_p [V], {follows}",
+                 "i_c0_ap": f"i_c0_ap [A] or v_c0_ap [V], {follows}"}
+        for name in names:
+            if getattr(self, name) is None:
+                unit = type(self).__dataclass_fields__[name].metadata["unit"]
+                cure = cures.get(name, f"{name} [{unit}]")
+                raise DataError(f"{what} needs {name}, which these MTJ parameters lack; give {cure}")
 
     @property
     def g_p(self) -> Value:
@@ -65,47 +200,201 @@ class MTJParams:
     @property
     def g_ap(self) -> Value:
         """Antiparallel conductance at zero bias [S]."""
-        return self.g_p / (1 + self.tmr)
+        return self.g_p / (1 + self.tmr_0)
+
+    @property
+    def tmr_0(self) -> Value:
+        """TMR at zero bias and `temperature`."""
+        if np.ndim(self.temperature) == 0 and self.temperature == T_REF:
+            return self.tmr
+        return 2 / (1 / np.square(self.polarization) - 1)
+
+    @property
+    def polarization(self) -> Array:
+        """Spin polarisation P at `temperature`, from the TMR at 300 K."""
+        tmr = np.asarray(self.tmr)
+        return np.sqrt(tmr / (tmr + 2)) * (_spin_polarisation(self.temperature) / _spin_polarisation(T_REF))
+
+    @property
+    def area(self) -> Array:
+        """Of the junction [m^2]. Raises DataError if the diameter is unknown."""
+        return np.pi * np.square(self._known("diameter", "the area")) / 4
+
+    @property
+    def volume(self) -> Array:
+        """Of the free layer [m^3]. Raises DataError if diameter or thickness is unknown."""
+        return self.area * self._known("thickness", "the volume")
+
+    @property
+    def magnetization(self) -> Array:
+        """Saturation magnetisation at `temperature` [A/m]. Raises DataError if m_s is unknown."""
+        return self._known("m_s", "the magnetisation") * _magnetisation(self.temperature)
+
+    @property
+    def interface_anisotropy(self) -> Array:
+        """K_i at `temperature` and zero bias [J/m^2]. Raises DataError if k_i is unknown."""
+        return self._known("k_i", "the anisotropy") * _magnetisation(self.temperature) ** 1.8
+
+    @property
+    def _shape_anisotropy(self) -> Array:
+        return MU_0 * (np.asarray(self.n_z) - self.n_x) * np.square(self.magnetization) / 2
+
+    @property
+    def k_eff(self) -> Array:
+        """Effective perpendicular anisotropy at zero bias [J/m^3], (1); negative in an easy plane."""
+        return self.interface_anisotropy / self._known("thickness", "the anisotropy") - self._shape_anisotropy
+
+    @property
+    def b_k(self) -> Array:
+        """Anisotropy field mu_0 H_k at zero bias [T], (1)."""
+        return 2 * self.k_eff / self.magnetization
+
+    @property
+    def vcma(self) -> Array:
+        """Relative loss of K_eff, hence of Delta and I_c0, per volt [1/V]: xi / (t_ox t K_eff); 0 without xi."""
+        if not np.any(self.xi):
+            return np.zeros(())
+        thickness = self._known("thickness", "voltage-controlled anisotropy")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.xi / (self.t_ox * thickness * self.k_eff)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Common shape of the fields; () for a single junction."""
-        return np.broadcast_shapes(*(np.shape(getattr(self, f)) for f in ("r_p", "tmr", "v_h")))
+        return np.broadcast_shapes(*(np.shape(getattr(self, e.name)) for e in fields(self)))
+
+    def i_c0(self, state: npt.ArrayLike) -> Array:
+        """Critical current [A] that a junction in `state` (+1: out of P, -1: out of AP) must carry, of the broadcast shape."""
+        self.need("i_c0_p", "i_c0_ap", what="a critical current")
+        return np.where(np.asarray(state) > 0, np.asarray(self.i_c0_p), np.asarray(self.i_c0_ap))
+
+    def v_c0(self, state: npt.ArrayLike) -> Array:
+        """Critical voltage [V], (5): its magnitude, of the broadcast shape; V < 0 switches P -> AP and V > 0 AP -> P.
+
+        Solves |I(V)| = I_c0 (1 - vcma V) by Newton's method. Raises DataError where I_c0 is unknown or no voltage carries it.
+        """
+        target = self.i_c0(state)
+        if not np.all(target > 0):
+            raise DataError(f"{np.count_nonzero(~(target > 0))} of {target.size} junctions have K_eff <= 0, hence no critical voltage")
+        sign = np.where(np.asarray(state) > 0, -1.0, 1.0)
+        v = target / np.asarray(self.g_p)
+        for _ in range(60):
+            i, slope = current(sign * v, self, state)
+            step = (np.abs(i) - target * (1 - sign * self.vcma * v)) / (slope + sign * self.vcma * target)
+            v = v - step
+            if np.all(np.abs(step) <= 1e-13 * np.abs(v)):
+                break
+        if not np.all((v > 0) & (np.abs(step) <= 1e-9 * v)):
+            raise DataError("no voltage makes these junctions carry their critical current; look at i_c0, xi and the barrier")
+        return v
 
     def replace(self, **changes: Any) -> "MTJParams":
-        """A copy with some fields changed; a new geometry drops the resistance derived from the old one."""
-        if ("ra" in changes or "diameter" in changes) and "r_p" not in changes and self.ra is not None:
-            changes["r_p"] = None
-        elif "r_p" in changes:
-            changes = {"ra": None, "diameter": None} | changes
-        return replace(self, **changes)
+        """A copy with some fields changed; what had been derived is derived anew.
+
+        A changed `r_p` supersedes a given RA, a changed `ra` or `diameter` an r_p that came with RA, `k_i` a delta, `alpha` a
+        tau_d, `eta_*` an I_c0.
+        """
+        superseded = {"r_p": ("ra",), "k_i": ("delta",), "alpha": ("tau_d",),
+                      **{f"{a}_{s}": tuple(f"{b}_{s}" for b in ("eta", "i_c0", "v_c0") if b != a)
+                         for a in ("eta", "i_c0", "v_c0") for s in ("p", "ap")}}
+        values = self._defining()
+        for name in changes:
+            values |= dict.fromkeys(superseded.get(name, ()))
+        if ("ra" in changes or "diameter" in changes) and values["ra"] is not None:
+            values["r_p"] = None
+        return type(self)(**(values | changes))
+
+    def _defining(self) -> dict[str, Any]:
+        """Every field, those that follow from others as None."""
+        return {e.name: getattr(self, e.name) if e.name in self._given else None for e in fields(self)}
+
+    def select(self, shape: tuple[int, ...], which: npt.NDArray[np.intp]) -> "MTJParams":
+        """Parameters of some junctions of an array: `which` are flat indices into `shape`, to which the fields broadcast."""
+        def pick(value: Any) -> Any:
+            return value if np.ndim(value) == 0 else np.broadcast_to(value, shape).ravel()[which]
+        return type(self)(**{name: pick(value) for name, value in self._defining().items()})
+
+    @classmethod
+    def stack(cls, junctions: Sequence["MTJParams"]) -> "MTJParams":
+        """One set of parameters (n,) for n single junctions. A field that some of them lack is unknown of all."""
+        joined: dict[str, Any] = {"v_c0_p": None, "v_c0_ap": None}  # i_c0 stands for them
+        for name in (e.name for e in fields(cls) if e.name not in joined):
+            values = [getattr(p, name) for p in junctions]
+            joined[name] = None if None in values else values[0] if len(set(values)) == 1 else np.array(values)
+        return cls(**joined)
 
 
-def _scalar_or_array(x: npt.NDArray[np.float64]) -> Value:
-    return float(x) if x.ndim == 0 else x
+def _damping(tau_d: Value, rate: Array) -> Array:
+    """alpha < 1 of alpha + 1/alpha = tau_d gamma mu_0 H_k, (3)."""
+    product = tau_d * rate
+    if not np.all(product >= 2):
+        raise DataError(f"tau_d = {np.min(tau_d):.3g} s is too short: whatever its damping, a macrospin needs "
+                        f"2 / (gamma mu_0 H_k) = {np.max(2 / rate):.3g} s")
+    return np.asarray(2 / (product + np.sqrt(product ** 2 - 4)))
 
 
-def _check_field(params: MTJParams, name: str) -> None:
+def _magnetisation(temperature: Value) -> Array:
+    """M_s(T) / M_s(300 K)."""
+    return ((1 - np.asarray(temperature) / T_CURIE) / (1 - T_REF / T_CURIE)) ** 0.4
+
+
+def _spin_polarisation(temperature: Value) -> Array:
+    """P(T) / P(0)."""
+    return 1 - 2e-5 * np.asarray(temperature) ** 1.5
+
+
+def _check(params: MTJParams, name: str, bounds: Mapping[str, Any]) -> None:
+    """The field as a float or an array of floats within its bounds."""
     value = getattr(params, name)
-    if value is None and name not in ("tmr", "v_h"):
+    if value is None and type(params).__dataclass_fields__[name].default is None:
         return
-    array = real_array(value, f"MTJ parameter {name}")
+    if value is None and name in _OPTIONAL:
+        return
+    array = real_array(value, f"MTJ parameter {name} [{bounds['unit']}]")
     if array.size == 0:
         raise DataError(f"MTJ parameter {name} is empty")
-    low = array >= 0 if name == "tmr" else array > 0
-    finite = low if name == "v_h" else np.isfinite(array)
-    if not (low & finite).all():
-        bound = "at least 0" if name == "tmr" else "positive"
-        raise DataError(f"MTJ parameter {name} must be {bound} and finite, got {array[~(low & finite)].flat[0]:.6g}")
-    object.__setattr__(params, name, _scalar_or_array(array))
+    low, high = bounds["low"], bounds["high"]
+    good = (array >= low if bounds["closed"] else array > low) & (np.isfinite(array) | (bounds["infinite"] & (array == np.inf)))
+    good &= array <= high
+    if not good.all():
+        allowed = f"at least {low:g}" if bounds["closed"] else "positive" if low == 0 else f"above {low:g}"
+        if np.isfinite(high):
+            allowed += f" and at most {high:g}"
+        raise DataError(f"MTJ parameter {name} must be {allowed} and finite [{bounds['unit']}], got {array[~good].flat[0]:.6g}")
+    object.__setattr__(params, name, float(array) if array.ndim == 0 else array)
 
 
-#: Published parameter sets. ut-50nm: UT Austin's 50 nm junction (RA 9.8 ohm um^2, TMR 120 %). mtj-60kT: the same
-#: junction with a stronger interface anisotropy (an assumption of this package; conduction is alike).
-#: daffodil: G_AP = 133 uS, G_P = 233 uS, from the driver code published with NIST's 20 000-MTJ boards.
-#: V_h = 0.5 V is SPINLIB's default, an assumption for all three.
-PRESETS = MappingProxyType({
-    "mtj-60kT": MTJParams(ra=9.8e-12, diameter=50e-9, tmr=1.2),
-    "ut-50nm": MTJParams(ra=9.8e-12, diameter=50e-9, tmr=1.2),
-    "daffodil": MTJParams(r_p=1 / 233e-6, tmr=233 / 133 - 1),
+#: Fields that have a default and may yet be unknown.
+_OPTIONAL = frozenset({"thickness", "k_i", "m_s", "alpha"})
+
+#: Published parameter sets. ut-50nm: UT Austin's 50 nm junction (d 50 nm, t 1.1 nm, K_i 1.006 mJ/m^2, M_s 1.2 MA/m, alpha
+#: 0.03, RA 9.8 ohm um^2, TMR 120 %, N as listed there). mtj-60kT: the same with K_i = 1.090 mJ/m^2, an assumption of this
+#: package, which makes a memory of it. daffodil: G_AP = 133 uS, G_P = 233 uS and the 0.75 V from which they switch, of the
+#: driver code published with NIST's 20 000-MTJ boards; its geometry and magnetism are unknown. V_h = 0.5 V is SPINLIB's.
+PRESETS: Mapping[str, MTJParams] = MappingProxyType({
+    "mtj-60kT": MTJParams(ra=9.8e-12, diameter=50e-9, tmr=1.2, k_i=1.090e-3),
+    "ut-50nm": MTJParams(ra=9.8e-12, diameter=50e-9, tmr=1.2, k_i=1.006e-3),
+    "daffodil": MTJParams(r_p=1 / 233e-6, tmr=233 / 133 - 1, v_c0_p=0.75, v_c0_ap=0.75, thickness=None, k_i=None, m_s=None,
+                          alpha=None),
 })
+
+
+def summary(p: MTJParams) -> str:
+    """Table of what is known and derived of a junction, for people; ranges where fields are arrays."""
+    rows = [("R_P", p.r_p, "ohm"), ("R_AP at 0 V", 1 / np.asarray(p.g_ap), "ohm"), ("TMR at 0 V", 100 * np.asarray(p.tmr_0), "%"),
+            ("diameter", p.diameter, "m"), ("temperature", p.temperature, "K")]
+    if p.diameter is not None and p.thickness is not None and p.m_s is not None:
+        rows += [("M_s", p.magnetization, "A/m"), ("K_eff", p.k_eff, "J/m^3"), ("mu_0 H_k", p.b_k, "T")]
+    rows += [("Delta", p.delta, "1"), ("tau_D", p.tau_d, "s"), ("alpha", p.alpha, "1")]
+    for arrow, i_c0, state in (("P -> AP", p.i_c0_p, 1), ("AP -> P", p.i_c0_ap, -1)):
+        rows.append((f"I_c0 {arrow}", i_c0, "A"))
+        known = p.i_c0_p is not None and p.i_c0_ap is not None and np.all(p.i_c0(state) > 0)
+        rows.append((f"V_c0 {arrow}", p.v_c0(state) if known else None, "V"))
+    return "\n".join(f"{name:<14} {_range(value, unit)}" for name, value, unit in rows)
+
+
+def _range(value: Value | None, unit: str) -> str:
+    if value is None:
+        return "unknown"
+    ends = np.unique([np.min(value), np.max(value)])
+    return " to ".join(f"{x:.4g}" if unit in ("1", "%") else format_si(x, unit) for x in ends) + (" %" if unit == "%" else "")

@@ -122,7 +122,9 @@ def _source(circuit: Circuit, name: str, names: _Names) -> str:
 
 def _mtj(batch: MTJs, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
     p = batch.params
-    r_p, tmr, v_h = (float(np.broadcast_to(np.asarray(x, dtype=float), len(batch.nodes))[k]) for x in (p.r_p, p.tmr, p.v_h))
+    if not np.all(np.isinf(p.barrier)):
+        raise DataError(f"{batch.names[k]} has a tunnelling law (barrier=), which the flat deck does not have")
+    r_p, tmr, v_h = (float(np.broadcast_to(np.asarray(x, dtype=float), len(batch.nodes))[k]) for x in (p.r_p, p.tmr_0, p.v_h))
     return (f"{names.of('x', batch.names[k])} {nodes[0]} {nodes[1]} crossbar_mtj rp={r_p:.17g} "
             f"a={(1 - batch.state[k]) / 2:.17g} tmr={tmr:.17g} wh={v_h ** -2:.17g}")
 
