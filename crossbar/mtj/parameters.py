@@ -22,7 +22,6 @@ Voltage: K_i(v) = K_i - xi v / t_ox, v = free minus fixed layer (voltage-control
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,7 +30,7 @@ import numpy.typing as npt
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import current
-from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0, format_si
+from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0
 
 Array = npt.NDArray[np.float64]
 Value = float | Array
@@ -275,7 +274,8 @@ class MTJParams:
         """
         target = self.i_c0(state)
         if not np.all(target > 0):
-            raise DataError(f"{np.count_nonzero(~(target > 0))} of {target.size} junctions have K_eff <= 0, hence no critical voltage")
+            unstable = np.count_nonzero(~(target > 0))
+            raise DataError(f"{unstable} of {target.size} junctions have K_eff <= 0, hence no critical voltage")
         sign = np.where(np.asarray(state) > 0, -1.0, 1.0)
         v = target / np.asarray(self.g_p)
         for _ in range(60):
@@ -366,35 +366,3 @@ def _check(params: MTJParams, name: str, bounds: Mapping[str, Any]) -> None:
 
 #: Fields that have a default and may yet be unknown.
 _OPTIONAL = frozenset({"thickness", "k_i", "m_s", "alpha"})
-
-#: Published parameter sets. ut-50nm: UT Austin's 50 nm junction (d 50 nm, t 1.1 nm, K_i 1.006 mJ/m^2, M_s 1.2 MA/m, alpha
-#: 0.03, RA 9.8 ohm um^2, TMR 120 %, N as listed there). mtj-60kT: the same with K_i = 1.090 mJ/m^2, an assumption of this
-#: package, which makes a memory of it. daffodil: G_AP = 133 uS, G_P = 233 uS and the 0.75 V from which they switch, of the
-#: driver code published with NIST's 20 000-MTJ boards; its geometry and magnetism are unknown. V_h = 0.5 V is SPINLIB's.
-PRESETS: Mapping[str, MTJParams] = MappingProxyType({
-    "mtj-60kT": MTJParams(ra=9.8e-12, diameter=50e-9, tmr=1.2, k_i=1.090e-3),
-    "ut-50nm": MTJParams(ra=9.8e-12, diameter=50e-9, tmr=1.2, k_i=1.006e-3),
-    "daffodil": MTJParams(r_p=1 / 233e-6, tmr=233 / 133 - 1, v_c0_p=0.75, v_c0_ap=0.75, thickness=None, k_i=None, m_s=None,
-                          alpha=None),
-})
-
-
-def summary(p: MTJParams) -> str:
-    """Table of what is known and derived of a junction, for people; ranges where fields are arrays."""
-    rows = [("R_P", p.r_p, "ohm"), ("R_AP at 0 V", 1 / np.asarray(p.g_ap), "ohm"), ("TMR at 0 V", 100 * np.asarray(p.tmr_0), "%"),
-            ("diameter", p.diameter, "m"), ("temperature", p.temperature, "K")]
-    if p.diameter is not None and p.thickness is not None and p.m_s is not None:
-        rows += [("M_s", p.magnetization, "A/m"), ("K_eff", p.k_eff, "J/m^3"), ("mu_0 H_k", p.b_k, "T")]
-    rows += [("Delta", p.delta, "1"), ("tau_D", p.tau_d, "s"), ("alpha", p.alpha, "1")]
-    for arrow, i_c0, state in (("P -> AP", p.i_c0_p, 1), ("AP -> P", p.i_c0_ap, -1)):
-        rows.append((f"I_c0 {arrow}", i_c0, "A"))
-        known = p.i_c0_p is not None and p.i_c0_ap is not None and np.all(p.i_c0(state) > 0)
-        rows.append((f"V_c0 {arrow}", p.v_c0(state) if known else None, "V"))
-    return "\n".join(f"{name:<14} {_range(value, unit)}" for name, value, unit in rows)
-
-
-def _range(value: Value | None, unit: str) -> str:
-    if value is None:
-        return "unknown"
-    ends = np.unique([np.min(value), np.max(value)])
-    return " to ".join(f"{x:.4g}" if unit in ("1", "%") else format_si(x, unit) for x in ends) + (" %" if unit == "%" else "")

@@ -1,0 +1,237 @@
+"""Switching of a junction by a rectangular voltage pulse from rest.
+
+The overdrive i = I(v) / I_c0 counts the current that opposes the state, of the junction's own conduction law; s = t / tau_D.
+
+Thermally activated, i < 1 (Brown, Phys. Rev. 130, 1677 (1963); uniaxial, high barrier), with the way back:
+
+    r(i) = sqrt(Delta / pi) (1 - i^2) (1 - i) exp[-Delta (1 - i)^2],   P = r(i) / r {1 - exp(-r s)},  r = r(i) + r(-i)     (1)
+
+The widespread r = (tau_D / tau_0) exp[-Delta (1 - i)], tau_0 = 1 ns, is `exponent=1`; the Fokker-Planck equation supports
+exponent 2, and half-selected junctions tell the two apart by orders of magnitude.
+
+Precessional, i > 1 (Butler et al., IEEE Trans. Magn. 48, 4684 (2012)), the initial angle and the noise near the pole being
+Gaussian and the rest of the way deterministic:
+
+    1 - P = 1 - exp{-Delta C (i - 1) / (i exp[2 (i - 1) s] - 1)}                                                        (2)
+
+with Butler's C = pi^2 / 4, or ("flow") C = 2^(2i/(i+1)) ((i-1)/i)^(2/(i+1)), which is (2) with the exact time from a small
+x = 1 - z to the equator under dz/ds = (1 - z^2)(z - i):  2 (i-1) s = ln(1/x) + (i-1)/(i+1) ln 2 - 2/(i+1) ln(i/(i-1)).
+Mean switching time of (2) for large i (Sun, Phys. Rev. B 62, 570 (2000)): <s> = [gamma_E + ln(pi^2 Delta / 4)] / [2 (i - 1)].
+
+Neither holds near i = 1. `method="fokker-planck"` (crossbar.mtj.table) does everywhere; `method="formula"` joins (1) and (2)
+by interpolating ln(-ln(1 - P)) in i between the two ends of |i - 1| < 2 / sqrt(Delta).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from crossbar import memory
+from crossbar.checks import real_array
+from crossbar.errors import DataError
+from crossbar.mtj import table
+from crossbar.mtj.conduction import as_state, current
+from crossbar.mtj.parameters import MTJParams
+
+Array = npt.NDArray[np.float64]
+Method = Literal["fokker-planck", "formula"]
+Constant = Literal["flow", "butler"]
+
+TAU_0 = 1e-9  # attempt time of exponent 1 [s]
+
+
+def overdrive(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> Array:
+    """i = I / I_c0 of the current that opposes `state`, negative where it stabilises, of the broadcast shape.
+
+    v : voltage, free minus fixed [V]: v < 0 drives P -> AP, v > 0 AP -> P. state : what `as_state` accepts.
+    Raises DataError for NaN, and where parameters lack I_c0 or a barrier (K_eff <= 0 under the voltage).
+    """
+    return _reduced(v, 0.0, p, state)[0]
+
+
+def thermal_rate(i: npt.ArrayLike, delta: npt.ArrayLike, exponent: int = 2, *, tau_d: npt.ArrayLike = TAU_0) -> Array:
+    """Escape rate in units of 1 / tau_D, (1); 0 at |i| >= 1. exponent 1 needs `tau_d` [s], as its attempt time is fixed."""
+    i, delta = np.asarray(i, dtype=float), np.asarray(delta, dtype=float)
+    if exponent == 1:
+        return np.asarray(tau_d) / TAU_0 * np.exp(-delta * (1 - np.minimum(i, 1)))
+    if exponent != 2:
+        raise DataError(f"the exponent of the energy barrier is 2 or 1, not {exponent}")
+    inside = np.clip(i, -1, 1)
+    return np.sqrt(delta / np.pi) * (1 - inside ** 2) * (1 - inside) * np.exp(-delta * (1 - inside) ** 2)
+
+
+def precessional_error(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, constant: Constant = "flow") -> Array:
+    """Write-error rate 1 - P of (2) for i > 1, pulse width s = t / tau_D."""
+    return -np.expm1(-_poles_share(i, s, delta, constant))
+
+
+def mean_switching_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
+    """Mean switching time in units of tau_D for i > 1 (Sun); the Fokker-Planck equation tells how far it holds."""
+    return (np.euler_gamma + np.log(np.pi ** 2 / 4 * np.asarray(delta))) / (2 * (np.asarray(i, dtype=float) - 1))
+
+
+def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+                          method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
+    """Probability that a rectangular pulse switches junctions which were at rest in `state`.
+
+    v : voltage, free minus fixed [V]. width : [s]. v, width, state and the fields of p broadcast.
+    method : "fokker-planck" (from a table; log10 P and log10(1 - P) within 0.02 of the equation), or "formula", for which
+    `exponent` and `constant` choose among (1) and (2). Raises DataError for NaN, negative widths, unknown parameters.
+    """
+    return _probabilities(v, width, p, state, method, exponent, constant)[0]
+
+
+def write_error_rate(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+                     method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
+    """Probability not to switch, accurate also where it is 1e-30; arguments as `switching_probability`."""
+    return _probabilities(v, width, p, state, method, exponent, constant)[1]
+
+
+def pulse_width(probability: npt.ArrayLike, v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+                method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
+    """Width [s] at which a pulse of voltage v switches with the given probability.
+
+    Raises DataError where no width does: a stabilising current, or a probability above that of equilibrium.
+    """
+    p.need("tau_d", what="switching")
+    tau_d = np.asarray(p.tau_d)
+    log_width = _bisect(lambda x: _probabilities(v, np.exp(x) * tau_d, p, state, method, exponent, constant), probability,
+                        np.log(1e-6), np.log(1e30), (np.shape(v), np.shape(state), p.shape), "pulse width")
+    return np.asarray(np.exp(log_width) * tau_d)
+
+
+def pulse_amplitude(probability: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+                    method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
+    """Magnitude of the voltage [V] at which a pulse of the given width switches with the given probability.
+
+    The sign is that which opposes the state. Raises DataError where less than 1e-6 or more than 1000 V_c0 would be needed.
+    """
+    state = as_state(state)
+    unit = p.v_c0(state)
+    sign = -state
+    log_factor = _bisect(lambda x: _probabilities(sign * unit * np.exp(x), width, p, state, method, exponent, constant),
+                         probability, np.log(1e-6), np.log(1e3), (np.shape(width), np.shape(state), p.shape), "pulse amplitude")
+    return np.exp(log_factor) * unit
+
+
+def read_disturb(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike, reads: npt.ArrayLike = 1,
+                 method: Method = "fokker-planck", *, exponent: int = 2) -> Array:
+    """Probability that `reads` read pulses, each from rest, flip a junction at least once."""
+    switched, error = _probabilities(v, width, p, state, method, exponent, "flow")
+    log_error = np.where(switched < 0.5, np.log1p(-np.minimum(switched, 0.5)), np.log(error))
+    return -np.expm1(np.asarray(reads, dtype=float) * log_error)
+
+
+def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
+    """Time [s] after which an unbiased junction has flipped with probability `failure` < 1/2, by (1) at i = 0."""
+    p.need("delta", "tau_d", what="retention")
+    failure = real_array(failure, "failure probability")
+    if not ((failure > 0) & (failure < 0.5)).all():
+        raise DataError("the failure probability must lie between 0 and 1/2, where an unbiased junction ends")
+    rate = 2 * thermal_rate(0.0, _stable(np.asarray(p.delta)))
+    return -np.log1p(-2 * failure) / rate * np.asarray(p.tau_d)
+
+
+def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
+    """Overdrive i, width s = t / tau_D and Delta under the voltage, of shapes that broadcast."""
+    p.need("delta", "tau_d", "i_c0_p", "i_c0_ap", what="switching")
+    volts, width, state = real_array(v, "voltage v [V]"), real_array(width, "pulse width [s]"), as_state(state)
+    try:
+        shape = np.broadcast_shapes(volts.shape, width.shape, state.shape, p.shape)
+    except ValueError:
+        raise DataError(f"shapes do not broadcast: v {volts.shape}, width {width.shape}, state {state.shape}, parameters "
+                        f"{p.shape}") from None
+    memory.require("switching of junctions", 100.0 * np.prod(shape, dtype=float))
+    if not np.isfinite(volts).all():
+        raise DataError("voltage v must be finite [V]; cells that no terminal reaches have NaN")
+    if not (np.isfinite(width) & (width >= 0)).all():
+        raise DataError("pulse width must be finite and at least 0 [s]")
+    left = 1 - p.vcma * volts  # of the anisotropy, under the voltage
+    if not np.all(left > 0):
+        raise DataError(f"voltages up to {np.abs(volts).max():.3g} V take all of the anisotropy (xi), no barrier is left; use "
+                        "simulate_llgs")
+    delta = _stable(np.asarray(p.delta)) * left
+    return -state * current(volts, p, state)[0] / (p.i_c0(state) * left), width / np.asarray(p.tau_d) * left, delta
+
+
+def _stable(delta: Array) -> Array:
+    if not np.all(delta > 0):
+        raise DataError(f"{np.count_nonzero(~(delta > 0))} of {delta.size} junctions have K_eff <= 0, hence no barrier")
+    return delta
+
+
+def _probabilities(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike, method: Method, exponent: int,
+                   constant: Constant) -> tuple[Array, Array]:
+    """(P, 1 - P)."""
+    i, s, delta = _reduced(v, width, p, state)
+    if method == "formula":
+        return _formula(i, s, delta, exponent, constant, np.asarray(p.tau_d))
+    if method != "fokker-planck":
+        raise DataError(f"method is 'fokker-planck' or 'formula', not {method!r}")
+    low, high = table.DELTA
+    if not np.all((delta >= low) & (delta <= high)):
+        raise DataError(f"Delta from {delta.min():.3g} to {delta.max():.3g}: the table reaches from {low:g} to {high:g}; use "
+                        "crossbar.mtj.evolve, or method='formula'")
+    switched, error = table.load().probabilities(np.minimum(i, table.I_MAX), s, delta)
+    if (strong := np.broadcast_to(i > table.I_MAX, switched.shape)).any():
+        i, s, delta = (np.broadcast_to(x, strong.shape)[strong] for x in (i, s, delta))
+        far = precessional_error(i, s, delta)
+        switched[strong], error[strong] = 1 - far, far
+    return switched, error
+
+
+def _formula(i: Array, s: Array, delta: Array, exponent: int, constant: Constant, tau_d: Array) -> tuple[Array, Array]:
+    """(P, 1 - P) of (1), (2) and the join between them."""
+    half = np.minimum(2 / np.sqrt(delta), 0.5)
+    low, high = np.minimum(i, 1 - half), np.maximum(i, 1 + half)
+    there = thermal_rate(low, delta, exponent, tau_d=tau_d)
+    back = thermal_rate(-low, delta, exponent, tau_d=tau_d)
+    switched = -np.expm1(-(there + back) * s) * there / np.maximum(there + back, np.finfo(float).tiny)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # where one of the three does not apply
+        thermal = -np.log1p(-switched)
+        share = _poles_share(high, s, delta, constant)
+        hazard = np.where(share > 1e-8, -np.log(-np.expm1(-share)), -np.log(share))
+        between = np.exp(((1 + half - i) * np.log(thermal) + (i - 1 + half) * np.log(hazard)) / (2 * half))
+    hazard = np.where(i <= 1 - half, thermal, np.where(i >= 1 + half, hazard, between))
+    return -np.expm1(-hazard), np.exp(-hazard)
+
+
+def _poles_share(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, constant: Constant) -> Array:
+    """The exponent of (2)."""
+    i, s = np.asarray(i, dtype=float), np.asarray(s, dtype=float)
+    if not np.all(i > 1):
+        raise DataError("the precessional formula holds for i > 1")
+    if constant == "flow":
+        c = 2 ** (2 * i / (i + 1)) * ((i - 1) / i) ** (2 / (i + 1))
+    elif constant == "butler":
+        c = np.asarray(np.pi ** 2 / 4)
+    else:
+        raise DataError(f"the constant is 'flow' or 'butler', not {constant!r}")
+    with np.errstate(over="ignore"):
+        return np.asarray(delta) * c * (i - 1) / (i * np.exp(2 * (i - 1) * s) - 1)
+
+
+def _bisect(both: Callable[[Array], tuple[Array, Array]], probability: npt.ArrayLike, low: float, high: float,
+            shapes: tuple[tuple[int, ...], ...], what: str) -> Array:
+    """Where the switching probability, which rises with x, has the wanted value; compared by odds, so both tails count."""
+    wanted = real_array(probability, "switching probability")
+    if not ((wanted > 0) & (wanted < 1)).all():
+        raise DataError("the wanted probability must lie between 0 and 1, both excluded")
+    target = np.log(wanted) - np.log1p(-wanted)
+
+    def above(x: Array) -> npt.NDArray[np.bool_]:
+        switched, error = both(x)
+        with np.errstate(divide="ignore"):
+            return np.log(switched) - np.log(error) > target
+
+    a, b = (np.full(np.broadcast_shapes(wanted.shape, *shapes), end) for end in (low, high))
+    missed = ~above(b) | above(a)
+    if missed.any():
+        raise DataError(f"no {what} gives the wanted probability for {np.count_nonzero(missed)} of {missed.size} junctions")
+    for _ in range(80):
+        middle = (a + b) / 2
+        over = above(middle)
+        a, b = np.where(over, a, middle), np.where(over, middle, b)
+    return (a + b) / 2
