@@ -6,6 +6,7 @@ import psutil
 
 from crossbar.errors import SizeError
 
+SMALL = 2 ** 12  # [byte] not worth the question
 _CGROUP_FILES = (  # limit and use in bytes, cgroup v2 then v1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -27,6 +28,8 @@ def available() -> int:
 
 def require(what: str, estimate: float) -> None:
     """Raise SizeError if `estimate` [byte] exceeds the available memory; `what` begins the message."""
+    if estimate < SMALL:
+        return
     limit = available()
     if estimate > limit:
         raise SizeError(what, estimate=estimate, limit=limit)

@@ -480,6 +480,49 @@ def test_bias_halves_the_tmr_at_vh() -> None:
     assert point.i("ap") == pytest.approx(-1e-3 / 1.5)
 
 
+def junction(*lines: str) -> xb.MTJParams:
+    """Parameters of the one junction of a deck."""
+    batch, = (b for b in deck("v1 a 0 0.3", *lines).circuit.batches if hasattr(b, "params"))
+    return batch.params  # type: ignore[no-any-return]
+
+
+def test_a_junction_takes_the_parameters_of_the_python_interface() -> None:
+    p = junction(".model m mtj (preset=mtj-60kT delta=50 tau_d=2n vc0=0.4 xi=20f barrier=0.4)",
+                 "ymtj j a 0 m state=ap diameter=40n")
+    wanted = xb.mtj.presets["mtj-60kT"].replace(delta=50, tau_d=2e-9, v_c0_p=0.4, v_c0_ap=0.4, xi=20e-15, barrier=0.4,
+                                                diameter=40e-9)
+    for name in ("r_p", "delta", "tau_d", "xi", "barrier", "diameter", "i_c0_p", "i_c0_ap"):
+        assert getattr(p, name) == pytest.approx(getattr(wanted, name), rel=1e-9)
+    with pytest.raises(xb.NetlistError, match="second time"):
+        junction(".model m mtj (vh=0.4 v_h=0.5)", "ymtj j a 0 m")
+    with pytest.raises(xb.NetlistError, match="no parameter"):
+        junction(".model m mtj (volume=3)", "ymtj j a 0 m")
+    with pytest.raises(xb.NetlistError, match="diameter must be positive"):
+        junction(".model m mtj (diameter=50)", "ymtj j a 0 m")
+
+
+def test_junctions_follow_the_temperature_of_the_deck() -> None:
+    """27 degrees are the 300 K of the parameters; a model with a temperature of its own keeps it."""
+    model = ".model m mtj (preset=mtj-60kT)"
+    assert junction(model, "ymtj j a 0 m").temperature == 300
+    assert junction(model, "ymtj j a 0 m", ".temp 87").temperature == pytest.approx(360)
+    assert junction(".model m mtj (temperature=250)", "ymtj j a 0 m", ".temp 87").temperature == 250
+    hot = junction(".model m mtj (delta=50)", "ymtj j a 0 m", ".temp 87")
+    assert hot.delta == pytest.approx(xb.MTJParams(delta=50).replace(temperature=360).delta)
+    assert hot.delta < 45
+    sweep = xb.run(deck("v1 a 0 0.1", model, "ymtj j a 0 m state=ap", ".dc temp 27 87 60")).dc["i(v1)"]
+    assert sweep == pytest.approx([-xb.mtj.current(0.1, xb.MTJParams(temperature=t), -1)[0] for t in (300, 360)])
+
+
+def test_junctions_of_different_models_share_a_batch() -> None:
+    """A given resistance beside a geometry, a barrier beside none."""
+    lines = (".model a mtj (r_p=1k vh=inf)", ".model b mtj (preset=mtj-60kT barrier=0.4)", "ymtj j1 a 0 a",
+             "ymtj j2 a 0 b state=ap")
+    point = op("v1 a 0 0.3", *lines)
+    assert point.i("j1") == pytest.approx(0.3e-3)
+    assert point.i("j2") == pytest.approx(xb.mtj.current(0.3, xb.MTJParams(barrier=0.4), -1)[0], rel=1e-9)
+
+
 CELL = (".model cell mtj (r_p=10k tmr=1.5 vh=inf)", ".model grid xbar (rows=3 cols=2 mtj=cell)")
 DRIVEN = tuple(f"vw{k} w[{k}] 0 {0.1 * (k + 1)}" for k in range(3)) + ("vb[0:1] b[0:1] 0 0",)
 

@@ -1,5 +1,7 @@
 """Element cards -> elements; one function a letter, all of the form card(elaboration, level, tokens)."""
 
+import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,7 +20,10 @@ from crossbar.netlist.parser import Model
 from crossbar.netlist.words import BadCard, assignments, bus
 
 _WAVEFORMS = ("pulse", "pwl", "sin", "exp", "sffm", "am", "ac", "trnoise", "trrandom")
-_MTJ_FIELDS = {"rp": "r_p", "r_p": "r_p", "tmr": "tmr", "vh": "v_h", "v_h": "v_h", "ra": "ra", "diameter": "diameter"}
+#: Model and instance parameters of a junction -> the fields of MTJParams that they set.
+_MTJ_FIELDS = {field.name: (field.name,) for field in dataclasses.fields(mtj.MTJParams)} | {
+    "rp": ("r_p",), "vh": ("v_h",), "ki": ("k_i",), "ms": ("m_s",), "vc0": ("v_c0_p", "v_c0_ap"), "ic0": ("i_c0_p", "i_c0_ap")}
+_NOMINAL = 27.0  # [degree Celsius] SPICE's; there a junction has the 300 K for which its parameters are given
 _XBAR_FIELDS = ("rows", "cols", "cell", "mtj", "r_wl", "r_bl", "r_driver")
 _BYTES_A_CELL = 12000  # of the general path, from measurement
 
@@ -145,14 +150,28 @@ def _mtj_params(e: Elaboration, model: Model, env: Env, more: Mapping[str, Token
             raise BadCard(f"there is no MTJ preset {name!r}", f"known are {', '.join(mtj.presets)}", model.given["preset"])
         base = named[name]
     _only(model.given, [*_MTJ_FIELDS, "preset"], f"the mtj model {model.at.low}")
-    fields = {_MTJ_FIELDS[k]: _number_or_inf(e, env, t) for k, t in model.given.items() if k != "preset"}
-    if len({_MTJ_FIELDS[k] for k in model.given if k != "preset"}) < len(model.given) - ("preset" in model.given):
-        raise BadCard("rp and r_p, or vh and v_h, are the same", at=model.at)
-    fields |= {_MTJ_FIELDS[k]: _number_or_inf(e, here, t) for k, t in more.items()}
+    fields: dict[str, float] = {}
+    for name, token in model.given.items():
+        if name != "preset":
+            if twice := fields.keys() & set(_MTJ_FIELDS[name]):
+                raise BadCard(f"{name} gives {', '.join(sorted(twice))} a second time", at=token)
+            fields |= dict.fromkeys(_MTJ_FIELDS[name], _number_or_inf(e, env, token))
+    for name, token in more.items():
+        fields |= dict.fromkeys(_MTJ_FIELDS[name], _number_or_inf(e, here, token))
     try:
-        return base.replace(**fields) if base else mtj.MTJParams(**fields)
+        return _junction(base, tuple(fields.items()), here.values.temper)
     except DataError as error:
         raise BadCard(str(error), at=None if more else model.at) from None
+
+
+@functools.lru_cache(maxsize=64)
+def _junction(base: mtj.MTJParams | None, fields: tuple[tuple[str, float], ...], temper: float) -> mtj.MTJParams:
+    """Made once for all instances that are alike. What is given holds at the nominal temperature, as in SPICE."""
+    given = dict(fields)
+    p = base.replace(**given) if base else mtj.MTJParams(**given)
+    if temper == _NOMINAL or "temperature" in given:
+        return p
+    return p.replace(temperature=mtj.T_REF + temper - _NOMINAL)
 
 
 def _number_or_inf(e: Elaboration, env: Env, token: Token) -> float:
