@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 from numba import njit, prange
+from tqdm import tqdm
 
 from crossbar.mtj.fokker_planck import evolve
 
@@ -115,8 +116,10 @@ def build() -> Table:
     """Solve the Fokker-Planck equation at every node of the axes."""
     x, root, log_s = _axes()
     i, delta, s = 1 + np.sinh(x), root ** 2, np.exp(log_s)
-    with ThreadPoolExecutor(os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) as pool:
-        parts = list(pool.map(lambda some: _hazards(some, delta, s), np.array_split(i, i.size // 4)))
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) as pool:
+        some = np.array_split(i, i.size // 4)
+        done = pool.map(lambda few: _hazards(few, delta, s), some)
+        parts = list(tqdm(done, total=len(some), desc="Fokker-Planck table, once", delay=1, disable=None))
     log_hazard, log_odds, log_rate = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Table(log_hazard=np.ascontiguousarray(log_hazard), log_odds=log_odds, log_rate=log_rate)
 
