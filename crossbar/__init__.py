@@ -6,6 +6,7 @@
     current = array.solve(word_left=voltages).bit_current
 """
 
+from crossbar import threads  # noqa: F401, I001: before anything that starts threads
 from crossbar import mtj, nn
 from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
 from crossbar.arrays import PassiveArray, only

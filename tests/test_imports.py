@@ -17,13 +17,13 @@ ROOT = Path(crossbar.__file__).parent
 #: Floors from the ground up; a module may import those below its own floor and those of its own part (the
 #: first name).
 FLOORS = [
-    {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"},
+    {"threads"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"},
     {"circuit"}, {"topology"},
     {"netlist"}, {"solvers"}, {"mna"}, {"analysis"}, {"arrays"}, {"io"}, {"session"}, {"nn"}, {"plots"},
     {"studies"}, {"cli"}, {"__main__"}]
 #: What is stricter than its floor: these parts import nothing else of the package.
 ONLY = {
-    "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
+    "threads": set(), "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
     "mtj": {"checks", "errors", "memory", "units"}, "checks": {"errors", "memory"},
     "solvers": {"errors"}, "topology": {"circuit", "elements", "errors"},
     "matrices": {"errors", "memory", "mtj"}}

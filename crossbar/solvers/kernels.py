@@ -13,14 +13,8 @@ so each sweep is accurate to rounding for wires from 0 to inf.  A sweep is Gauss
     x_j  = (x_{j-1} + r_j J_j) / (1 + r_j Y_j)        x_{-1} = 0: the near terminal
 """
 
-import os
-
-# Read by the OpenMP runtime when numba first starts it: waiting threads sleep instead of spinning. On cores that others use too,
-# spinning makes every small parallel step wait for a time slice, up to a hundred times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-import numpy as np  # noqa: E402
-from numba import njit, prange  # noqa: E402
+import numpy as np
+from numba import njit, prange
 
 WIDTH = 128  # lines per block
 TILE = 8    # rows and columns of the square tiles in which planes are transposed: a cache line each way
