@@ -140,7 +140,8 @@ def test_it_supports_the_barrier_of_exponent_two():
 @pytest.mark.parametrize(("arguments", "message"), [
     ((np.nan, 40.0, [1.0]), "finite"), ((1.0, -1.0, [1.0]), "positive"), ((1.0, np.inf, [1.0]), "finite"),
     ((1.0, 40.0, []), "times"), ((1.0, 40.0, [2.0, 1.0]), "increasing"), ((1.0, 40.0, [0.0]), "positive"),
-    (([1.0, 2.0], [40.0] * 3, [1.0]), "shape"), ((np.ones((2, 2)), 40.0, [1.0]), "numbers"), (("a", 40.0, [1.0]), "real numbers"), (([], [], [1.0]), "numbers")])
+    (([1.0, 2.0], [40.0] * 3, [1.0]), "shape"), ((np.ones((2, 2)), 40.0, [1.0]), "numbers"),
+    (("a", 40.0, [1.0]), "real numbers"), (([], [], [1.0]), "numbers")])
 def test_refusals(arguments, message):
     with pytest.raises(DataError, match=message):
         evolve(*arguments)

@@ -63,22 +63,22 @@ class MTJParams:
     diameter: Value | None = _entry(None, "m", 0, 1e-5)
     thickness: Value | None = _entry(1.1e-9, "m", 0, 1e-7)      # of the free layer
     k_i: Value | None = _entry(1.090e-3, "J/m^2", 0, 0.1, closed=True)   # interface anisotropy at 300 K
-    m_s: Value | None = _entry(1.2e6, "A/m", 0, 1e7)            # saturation magnetisation at 300 K
+    m_s: Value | None = _entry(1.2e6, "A/m", 1e3, 1e7)          # saturation magnetisation at 300 K
     alpha: Value | None = _entry(0.03, "1", 0, 1)               # Gilbert damping
     n_x: Value = _entry(0.0106, "1", 0, 1, closed=True)          # demagnetisation factors
     n_y: Value = _entry(0.0106, "1", 0, 1, closed=True)
     n_z: Value = _entry(0.979, "1", 0, 1.001, closed=True)
     eta_p: Value | None = _entry(None, "1", 0, 100)             # spin-torque efficiency at theta = 0; P / (1 + P^2)
     eta_ap: Value | None = _entry(None, "1", 0, 100)            # and at theta = pi; P / (1 - P^2)
-    temperature: Value = _entry(T_REF, "K", 0, 1350)
+    temperature: Value = _entry(T_REF, "K", 1e-9, 1350)
     t_ox: Value = _entry(1e-9, "m", 0, 1e-8)                    # barrier thickness, for xi and barrier
     xi: Value = _entry(0.0, "J/(V m)", -1e-9, 1e-9)              # anisotropy lost per field: K_i - xi v / t_ox
     barrier: Value = _entry(np.inf, "eV", 0, np.inf, infinite=True)  # Brinkman's mean barrier height; inf: G_P is ohmic
     asymmetry: Value = _entry(0.0, "eV", -10, 10)                # Brinkman's difference of barrier heights
-    delta: Value | None = _entry(None, "1", 0, np.inf)     # thermal stability at `temperature`
-    tau_d: Value | None = _entry(None, "s", 0, np.inf)     # relaxation time of the free layer
-    i_c0_p: Value | None = _entry(None, "A", 0, np.inf)    # critical current out of P
-    i_c0_ap: Value | None = _entry(None, "A", 0, np.inf)   # critical current out of AP
+    delta: Value | None = _entry(None, "1", 0, 1e9)             # thermal stability at `temperature`
+    tau_d: Value | None = _entry(None, "s", 0, 1e9)             # relaxation time of the free layer
+    i_c0_p: Value | None = _entry(None, "A", 0, np.inf)         # critical current out of P
+    i_c0_ap: Value | None = _entry(None, "A", 0, np.inf)        # critical current out of AP
     v_c0_p: Value | None = _entry(None, "V", 0, 100)            # given instead of i_c0_p; solved for by v_c0(state)
     v_c0_ap: Value | None = _entry(None, "V", 0, 100)           # given instead of i_c0_ap
 
@@ -90,11 +90,11 @@ class MTJParams:
         for name in ("p", "ap"):
             if getattr(self, f"i_c0_{name}") is not None and getattr(self, f"v_c0_{name}") is not None:
                 raise DataError(f"give one of i_c0_{name} [A] and v_c0_{name} [V]: the other follows")
-        if not np.all(np.abs(np.asarray(self.n_x) + self.n_y + self.n_z - 1) < 0.02):
-            raise DataError("the demagnetisation factors n_x + n_y + n_z must add up to 1")
         given = {e.name for e in fields(self) if getattr(self, e.name) is not None}
         try:
             np.broadcast_shapes(self.shape)
+            if not np.all(np.abs(np.asarray(self.n_x) + self.n_y + self.n_z - 1) < 0.02):
+                raise DataError("the demagnetisation factors n_x + n_y + n_z must add up to 1")
             self._resistance(given)
             if not np.all(np.asarray(self.polarization) < 1):
                 raise DataError(f"a TMR of {np.max(self.tmr):.3g} at {T_REF:g} K means a spin polarisation above 1 at "
@@ -108,6 +108,13 @@ class MTJParams:
         array = np.asarray(value, dtype=float)
         object.__setattr__(self, name, float(array) if array.ndim == 0 else array)
 
+    def _derived(self, name: str, source: str) -> None:
+        """Refuse what follows from a given value and is out of range, so that `replace` can take it up again."""
+        try:
+            _check(self, name, type(self).__dataclass_fields__[name].metadata)
+        except DataError as error:
+            raise DataError(f"from {source} (or V_c0) and the geometry follows: {error}") from None
+
     def _resistance(self, given: set[str]) -> None:
         """R_P from the geometry, or the check that both agree."""
         if self.r_p is None and self.ra is None:
@@ -115,6 +122,9 @@ class MTJParams:
             if self.diameter is None:
                 self._set("diameter", 50e-9)
             given |= {"ra", "diameter"}
+        if self.diameter is None and self.ra is not None and self.r_p is not None:
+            self._set("diameter", np.sqrt(4 / np.pi * np.asarray(self.ra) / self.r_p))
+            return
         if self.ra is None or self.diameter is None:
             if self.r_p is None:
                 raise DataError("an MTJ needs r_p [ohm], or ra [ohm m^2] and diameter [m]")
@@ -137,6 +147,7 @@ class MTJParams:
         if self.delta is not None:
             k_eff = self.delta * kt / self.volume
             self._set("k_i", self.thickness * (k_eff + self._shape_anisotropy) / _magnetisation(self.temperature) ** 1.8)
+            self._derived("k_i", "delta")
             given.remove("delta")
             given.add("k_i")
         delta = self.k_eff * self.volume / kt
@@ -158,7 +169,10 @@ class MTJParams:
         for name, state, sign in (("p", 1, -1), ("ap", -1, 1)):
             if (v := getattr(self, f"v_c0_{name}")) is not None:
                 i = np.abs(current(sign * np.asarray(v), self, state)[0])
-                self._set(f"i_c0_{name}", i / (1 - sign * self.vcma * v))
+                left = 1 - sign * self.vcma * v
+                if not np.all(left > 0):
+                    raise DataError(f"xi takes all of the anisotropy before v_c0_{name} = {np.max(v):.3g} V")
+                self._set(f"i_c0_{name}", i / left)
 
     def _thresholds(self, at_unit_efficiency: Array, given: set[str]) -> None:
         """I_c0 from the efficiencies, or the efficiencies from given I_c0."""
@@ -167,6 +181,7 @@ class MTJParams:
             threshold, efficiency = f"i_c0_{name}", f"eta_{name}"
             if getattr(self, threshold) is not None:
                 self._set(efficiency, at_unit_efficiency / getattr(self, threshold))
+                self._derived(efficiency, threshold)
                 given -= {threshold, f"v_c0_{name}"}
                 given.add(efficiency)
             elif getattr(self, efficiency) is None:
@@ -206,7 +221,8 @@ class MTJParams:
         """TMR at zero bias and `temperature`."""
         if np.ndim(self.temperature) == 0 and self.temperature == T_REF:
             return self.tmr
-        return 2 / (1 / np.square(self.polarization) - 1)
+        squared = np.square(self.polarization)
+        return 2 * squared / (1 - squared)
 
     @property
     def polarization(self) -> Array:
@@ -300,7 +316,7 @@ class MTJParams:
         values = self._defining()
         for name in changes:
             values |= dict.fromkeys(superseded.get(name, ()))
-        if ("ra" in changes or "diameter" in changes) and values["ra"] is not None:
+        if values["ra"] is not None and ("diameter" in changes or "ra" in changes and values["diameter"] is not None):
             values["r_p"] = None
         return type(self)(**(values | changes))
 
@@ -321,6 +337,11 @@ class MTJParams:
         for name in (e.name for e in fields(cls) if e.name not in joined):
             values = [getattr(p, name) for p in junctions]
             joined[name] = None if None in values else values[0] if len(set(values)) == 1 else np.array(values)
+        if all(joined[name] is not None for name in ("diameter", "thickness", "m_s", "k_i")):  # what follows is derived anew
+            joined["delta"] = None
+            if joined["alpha"] is not None:
+                joined |= dict.fromkeys(("tau_d", "i_c0_p", "i_c0_ap"))
+                joined |= {eta: None for eta in ("eta_p", "eta_ap") if not any(eta in p._given for p in junctions)}
         return cls(**joined)
 
 

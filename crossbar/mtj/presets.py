@@ -37,5 +37,5 @@ def summary(p: MTJParams) -> str:
 def _range(value: Value | None, unit: str) -> str:
     if value is None:
         return "unknown"
-    ends = np.unique([np.min(value), np.max(value)])
-    return " to ".join(f"{x:.4g}" if unit in ("1", "%") else format_si(x, unit) for x in ends) + (" %" if unit == "%" else "")
+    ends = [f"{x:.4g}" if unit in ("1", "%") else format_si(x, unit) for x in (float(np.min(value)), float(np.max(value)))]
+    return " to ".join(dict.fromkeys(ends)) + (" %" if unit == "%" else "")

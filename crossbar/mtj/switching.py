@@ -18,8 +18,9 @@ with Butler's C = pi^2 / 4, or ("flow") C = 2^(2i/(i+1)) ((i-1)/i)^(2/(i+1)), wh
 x = 1 - z to the equator under dz/ds = (1 - z^2)(z - i):  2 (i-1) s = ln(1/x) + (i-1)/(i+1) ln 2 - 2/(i+1) ln(i/(i-1)).
 Mean switching time of (2) for large i (Sun, Phys. Rev. B 62, 570 (2000)): <s> = [gamma_E + ln(pi^2 Delta / 4)] / [2 (i - 1)].
 
-Neither holds near i = 1. `method="fokker-planck"` (crossbar.mtj.table) does everywhere; `method="formula"` joins (1) and (2)
-by interpolating ln(-ln(1 - P)) in i between the two ends of |i - 1| < 2 / sqrt(Delta).
+Neither holds near i = 1, nor (1) for pulses of a few tau_D, whose way over the barrier takes as long. The default,
+`method="fokker-planck"` (crossbar.mtj.table), is smooth and right throughout. `method="formula"` bridges
+|i - 1| < 2 / sqrt(Delta) by interpolating ln(-ln(1 - P)) linearly in i: continuous, but there a rough guess.
 """
 
 from collections.abc import Callable
@@ -131,7 +132,8 @@ def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
     if not ((failure > 0) & (failure < 0.5)).all():
         raise DataError("the failure probability must lie between 0 and 1/2, where an unbiased junction ends")
     rate = 2 * thermal_rate(0.0, _stable(np.asarray(p.delta)))
-    return -np.log1p(-2 * failure) / rate * np.asarray(p.tau_d)
+    with np.errstate(divide="ignore"):  # a barrier beyond all rates: kept for ever
+        return -np.log1p(-2 * failure) / rate * np.asarray(p.tau_d)
 
 
 def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
@@ -172,8 +174,8 @@ def _probabilities(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: 
         raise DataError(f"method is 'fokker-planck' or 'formula', not {method!r}")
     low, high = table.DELTA
     if not np.all((delta >= low) & (delta <= high)):
-        raise DataError(f"Delta from {delta.min():.3g} to {delta.max():.3g}: the table reaches from {low:g} to {high:g}; use "
-                        "crossbar.mtj.evolve, or method='formula'")
+        raise DataError(f"the table reaches from Delta {low:g} to {high:g}, these junctions from {delta.min():.3g} to "
+                        f"{delta.max():.3g} under their voltages; use crossbar.mtj.evolve, or method='formula'")
     switched, error = table.load().probabilities(np.minimum(i, table.I_MAX), s, delta)
     if (strong := np.broadcast_to(i > table.I_MAX, switched.shape)).any():
         i, s, delta = (np.broadcast_to(x, strong.shape)[strong] for x in (i, s, delta))
