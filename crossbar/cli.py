@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -18,10 +18,15 @@ import numpy as np
 
 import crossbar as xb
 from crossbar import session, topology
+from crossbar.elements.base import Array
 from crossbar.io.tables import default_outputs, listing, write_csv
 from crossbar.units import format_si
 
 OK, FAILED, BAD_INPUT, USAGE = 0, 1, 2, 3
+
+WRITE_ERROR, WRITE_WIDTH = 1e-6, 10e-9  # of the write pulse that `device` speaks of; width [s]
+FLIPPED = 1e-9                          # share lost at the end of the retention time
+DYNAMICS, THRESHOLDS = ("delta", "tau_d"), ("i_c0_p", "i_c0_ap")  # what rows of `device` need
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", parents=[common], help="write a deck as flat SPICE for ngspice")
     export.add_argument("deck", type=Path)
     export.set_defaults(command=_export)
+
+    device = commands.add_parser("device", parents=[common], help="tell what a junction does: thresholds, write, disturb")
+    device.add_argument("preset", choices=list(xb.mtj.presets), metavar="PRESET", help=", ".join(xb.mtj.presets))
+    device.add_argument("--temperature", type=float, metavar="K", help="of the junction; 300 if not given")
+    device.add_argument("--plot", type=Path, metavar="DIR", help="draw resistance, TMR, write errors and disturb maps")
+    device.set_defaults(command=_device)
 
     study = commands.add_parser("study", help="reproduce a published study")
     studies = study.add_subparsers(required=True, metavar="NAME", parser_class=_Parser)
@@ -200,6 +211,76 @@ def _check(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     sys.stdout.write(xb.to_spice(xb.read_netlist(arguments.deck)))
     return OK
+
+
+def _device(arguments: argparse.Namespace) -> int:
+    p = xb.mtj.presets[arguments.preset]
+    if arguments.temperature is not None:
+        try:
+            p = p.replace(temperature=arguments.temperature)
+        except xb.DataError as error:
+            return _complain(f"--temperature: {error}", USAGE)
+    print(f"{arguments.preset}\n\n{xb.mtj.summary(p)}\n\n{_directions(p)}", flush=True)
+    if arguments.plot:
+        from crossbar import plots
+        title = f"{arguments.preset}, {float(np.asarray(p.temperature)):g} K"
+        drawn = plots.save_device(p, arguments.plot, title, write_error=WRITE_ERROR, write_width=WRITE_WIDTH)
+        for path in drawn.files:
+            print(f"drew {path}", file=sys.stderr)
+        for reason in dict.fromkeys(drawn.left_out.values()):
+            names = ", ".join(name for name, why in drawn.left_out.items() if why == reason)
+            print(f"left out {names}: {reason}", file=sys.stderr)
+    return OK
+
+
+def _directions(p: xb.mtj.MTJParams) -> str:
+    """Table of both directions of switching; what cannot be told says why."""
+    leave = np.array([1, -1])  # P, AP
+    pulse = format_si(WRITE_WIDTH, "s")
+
+    def write() -> Array:
+        return xb.mtj.pulse_amplitude(1 - WRITE_ERROR, WRITE_WIDTH, p, leave)
+
+    def disturb(share: int) -> list[str]:
+        return [f"{x:.2g}" for x in xb.mtj.switching_probability(-leave * write() / share, WRITE_WIDTH, p, leave)]
+
+    def retention() -> list[str]:
+        with np.errstate(divide="ignore"):  # in the cold it is infinite
+            return [_duration(float(xb.mtj.retention_time(p, FLIPPED)))] * 2
+
+    rows: list[tuple[str, tuple[str, ...], Callable[[], list[str]]]] = [
+        ("V_c0", THRESHOLDS, lambda: [format_si(v, "V") for v in p.v_c0(leave)]),
+        (f"write V: WER {_power(WRITE_ERROR)} in {pulse}", DYNAMICS + THRESHOLDS, lambda: [format_si(v, "V") for v in write()]),
+        (f"disturb at V/2, per {pulse}", DYNAMICS + THRESHOLDS, lambda: disturb(2)),
+        (f"disturb at V/3, per {pulse}", DYNAMICS + THRESHOLDS, lambda: disturb(3)),
+        (f"retention, {_power(FLIPPED)} flipped", DYNAMICS, retention)]
+    lines = [("switching", "P -> AP (V < 0)", "AP -> P (V > 0)")]
+    said = ""
+    for name, needed, values in rows:
+        if missing := [n for n in needed if getattr(p, n) is None]:
+            lines.append((name, f"unknown: needs {', '.join(missing)}", ""))
+            continue
+        try:
+            first, second = values()
+            lines.append((name, first, second))
+        except xb.DataError as error:
+            lines.append((name, "none: " + ("as above" if said == str(error) else str(error)), ""))
+            said = str(error)
+    return "\n".join(f"{name:<28} {first:<17} {second}".rstrip() for name, first, second in lines)
+
+
+def _power(x: float) -> str:
+    return f"{x:g}".replace("e-0", "e-")
+
+
+def _duration(seconds: float) -> str:
+    """A time as people count it."""
+    if math.isinf(seconds):
+        return "unlimited"
+    for unit, length in (("years", 365.25 * 86400), ("days", 86400.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return format_si(seconds, "s", digits=3)
 
 
 def _wine(arguments: argparse.Namespace) -> int:

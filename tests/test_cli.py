@@ -253,6 +253,102 @@ def test_what_cannot_be_written_is_3(option: str, good: Path, tmp_path: Path,
     assert str(target) in capfd.readouterr().err
 
 
+# --- devices ------------------------------------------------------------------------------------------------
+
+
+def rows_of(out: str) -> dict[str, list[str]]:
+    """The table of directions: name -> what stands in its columns."""
+    lines = out.split("switching ")[1].splitlines()[1:]
+    return {cells[0]: cells[1:] for cells in (re.split(r"  +", line) for line in lines)}
+
+
+def si(text: str) -> float:
+    """A printed quantity, back in SI units."""
+    value, unit = text.split()
+    scale = {"years": 365.25 * 86400, "days": 86400.0}.get(unit)
+    return float(value) * (scale or (1.0 if len(unit) == 1 else 1e-3 if unit[0] == "m" else 1e-12 if unit[0] == "p" else 1e-6))
+
+
+@pytest.mark.parametrize("name", ["mtj-60kT", "ut-50nm"])
+def test_device_prints_what_the_physics_says(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    xb.mtj.table.load()
+    p, leave = xb.mtj.presets[name], np.array([1, -1])
+    assert main(["device", name]) == 0
+    out, err = capfd.readouterr()
+    assert err == "" and out.startswith(f"{name}\n") and xb.mtj.summary(p) in out
+    rows = rows_of(out)
+    assert [k.split(",")[0] for k in rows] == ["V_c0", "write V: WER 1e-6 in 10 ns", "disturb at V/2", "disturb at V/3",
+                                               "retention"]
+    v_c0, write, half, third, retention = rows.values()
+    assert [si(x) for x in v_c0] == pytest.approx(p.v_c0(leave), rel=1e-3)
+    volts = xb.mtj.pulse_amplitude(1 - 1e-6, 10e-9, p, leave)
+    assert [si(x) for x in write] == pytest.approx(volts, rel=1e-3)
+    assert xb.mtj.write_error_rate(-leave * volts, 10e-9, p, leave) == pytest.approx(1e-6, rel=1e-3)
+    for share, cells in ((2, half), (3, third)):
+        disturbed = xb.mtj.switching_probability(-leave * volts / share, 10e-9, p, leave)
+        assert [float(x) for x in cells] == pytest.approx(disturbed, rel=0.06)
+    assert [si(x) for x in retention] == pytest.approx([float(xb.mtj.retention_time(p, 1e-9))] * 2, rel=0.01)
+
+
+def test_device_says_what_is_unknown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "daffodil"]) == 0
+    out, err = capfd.readouterr()
+    v_c0, *others = rows_of(out).values()
+    assert err == "" and v_c0 == ["750 mV", "750 mV"]
+    assert others == [["unknown: needs delta, tau_d"]] * 4
+
+
+def test_the_temperature_of_a_device(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "mtj-60kT", "--temperature", "350"]) == 0
+    out = capfd.readouterr().out
+    hot = xb.mtj.presets["mtj-60kT"].replace(temperature=350.0)
+    assert xb.mtj.summary(hot) in out
+    assert [si(x) for x in rows_of(out)["V_c0"]] == pytest.approx(hot.v_c0([1, -1]), rel=1e-3)
+    assert main(["device", "mtj-60kT", "--temperature", "4"]) == 0  # Delta 4544, where no table reaches
+    out, err = capfd.readouterr()
+    rows = rows_of(out)
+    assert err == "" and "Delta" in " ".join(rows["write V: WER 1e-6 in 10 ns"]) and "unlimited" in out
+    assert rows["disturb at V/2, per 10 ns"] == ["none: as above"]
+
+
+@pytest.mark.parametrize("name", ["mtj-60kT", "daffodil"])
+def test_device_draws_what_it_knows(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    xb.mtj.table.load()
+    assert main(["device", name, "--plot", str(tmp_path / "a/b")]) == 0
+    drawn = {path.stem for path in (tmp_path / "a/b").iterdir() if path.read_bytes().startswith(b"\x89PNG")}
+    err = capfd.readouterr().err
+    assert set(re.findall(r"^drew .*/(\w+).png$", err, re.MULTILINE)) == drawn
+    switching = {"error_width", "error_voltage", "disturb"}
+    if name == "daffodil":
+        assert drawn == {"resistance", "tmr"}
+        assert re.findall(r"^left out (.*): switching needs delta.*give delta", err, re.MULTILINE) == [
+            "error_width, error_voltage, disturb"]
+    else:
+        assert drawn == {"resistance", "tmr"} | switching and "left out" not in err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("mtj-60KT",), "invalid choice.*mtj-60kT.*ut-50nm.*daffodil"), ((), "PRESET"),
+    (("daffodil", "--temperature", "-5"), "--temperature.*above"), (("daffodil", "--temperature", "0"), "--temperature"),
+    (("daffodil", "--temperature", "nan"), "--temperature"), (("daffodil", "--temperature", "1e4"), "--temperature.*1350"),
+    (("daffodil", "--temperature", "warm"), "--temperature.*warm"), (("daffodil", "--plot"), "--plot")])
+def test_wrong_usage_of_device_is_3(arguments: tuple[str, ...], words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", *arguments]) == 3
+    out, err = capfd.readouterr()
+    assert out == "" and re.search(words, err) and len(err.splitlines()) <= 4
+
+
+def test_a_folder_for_figures_that_cannot_be_made_is_3(good: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "daffodil", "--plot", str(good)]) == 3
+    assert str(good) in capfd.readouterr().err
+
+
+def test_device_in_a_process(tmp_path: Path) -> None:
+    done = crossbar("device", "daffodil", "--plot", "figures", cwd=tmp_path)
+    assert done.returncode == 0 and "unknown: needs delta" in done.stdout and "left out" in done.stderr
+    assert "Warning" not in done.stderr and len(list((tmp_path / "figures").glob("*.png"))) == 2
+
+
 # --- bad input ----------------------------------------------------------------------------------------------
 
 ARRAY = "v1 w 0 1\nv2 b 0 0\n.model c mtj\n.model g xbar (rows=2 cols=2 mtj=c)\n"

@@ -15,7 +15,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from crossbar import plots
 from crossbar.analysis import OperatingPoint, dc_sweep, operating_point
 from crossbar.arrays import PassiveArray, only
 from crossbar.circuit import Circuit, CircuitBuilder
@@ -23,7 +22,7 @@ from crossbar.elements.cells import LinearCells
 from crossbar.elements.linear import CurrentSources, VoltageSources
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
-from crossbar.plots import QUANTITIES, cell_map, line_profile, save_run, sweep_plot
+from crossbar.plots import QUANTITIES, arrays, cell_map, line_profile, save_run, sweep_plot
 
 Array = npt.NDArray[np.float64]
 FACTORS = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
@@ -249,7 +248,7 @@ def assert_tidy(figure: Figure) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nothing_overlaps_in_the_maps_of_an_array(shape: tuple[int, int]) -> None:
-    figure = plots._array_figure(point_of(shape).array("x"), "An array with a title of usual length — op, x")
+    figure = arrays._array_figure(point_of(shape).array("x"), "An array with a title of usual length — op, x")
     assert len(boxes(figure)) == 5
     assert_tidy(figure)
 
@@ -258,7 +257,7 @@ def test_nothing_overlaps_in_the_figure_of_a_sweep() -> None:
     circuit = network()
     run = SimpleNamespace(title="t", analyses={})
     for axes in ({"v1": np.linspace(0, 1, 40)}, {"i1": np.linspace(0, 1, 40), "v1": np.array([0.0, 1.0])}):
-        figure = plots._sweep_figure(run, "dc", dc_sweep(circuit, axes))
+        figure = arrays._sweep_figure(run, "dc", dc_sweep(circuit, axes))
         assert figure is not None
         assert_tidy(figure)
 
@@ -296,11 +295,11 @@ def test_many_outputs_of_a_nested_sweep_are_cut_and_the_title_says_so() -> None:
     for k in range(30):
         b.resistor(f"r{k}", f"n{k}", f"n{k + 1}" if k < 29 else "m", 1.0)
     sweep = dc_sweep(b.build(), {"v2": [0.0, 1.0], "v1": [0.0, 1.0]})
-    figure = plots._sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
+    figure = arrays._sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
     assert figure is not None and len(figure.axes) == 24
     assert "24 of 33 outputs" in figure.get_suptitle()
     nothing = SimpleNamespace(title="t", analyses={}, outputs=lambda name: [])
-    assert plots._sweep_figure(nothing, "dc", sweep) is None
+    assert arrays._sweep_figure(nothing, "dc", sweep) is None
 
 
 def test_a_given_axes_is_used() -> None:

@@ -1,4 +1,4 @@
-"""Results as figures: maps of an array, profiles along its lines, curves of a sweep.
+"""Results of arrays and circuits: maps of an array, profiles along its lines, curves of a sweep.
 
 Word lines run downwards on y, bit lines to the right on x, as an array is drawn; cell [0,0] is top left.
 Nothing is computed here but the scaling of units and the voltage lost along the lines:
@@ -8,9 +8,6 @@ Nothing is computed here but the scaling of units and the voltage lost along the
 The terminal is the line's end outside its driver; where both ends are connected, of a word line the one with
 the larger |V| (it drives), of a bit line the one with the smaller |V| (it sinks). A line with two open ends
 is compared with its own mean.
-
-`ax=None` makes a new matplotlib.figure.Figure, reached as `ax.figure`; pyplot and its backends are never
-touched.
 """
 
 import os
@@ -25,33 +22,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
-from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from crossbar.analysis import OperatingPoint, Sweep
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
-from crossbar.io import replacing
 from crossbar.io.tables import Run, columns, default_outputs, file_name, kept_outputs, swept_unit
-from crossbar.units import format_si
-
-Colour = str | tuple[float, float, float, float]
+from crossbar.plots.style import SEQUENTIAL, bar_axes, finish, new_axes, number, plain, save, short, spread, unit_of
 
 #: What `cell_map` draws: title and unit.
 QUANTITIES = {"cell_voltage": ("Cell voltage", "V"), "cell_current": ("Cell current", "A"),
               "word_drop": ("IR drop along the word lines", "V"),
               "bit_drop": ("IR drop along the bit lines", "V")}
 
-_PREFIXES = {12: "T", 9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n", -12: "p", -15: "f"}
-_SIGNS = {"ohm": "Ω", "degC": "°C"}
-_SEQUENTIAL, _DIVERGING = "viridis", "RdBu_r"
+_DIVERGING = "RdBu_r"
 _WIDE = 2.5            # a map whose sides differ more is stretched; a wide one has its colour bar below
 _ISOLATED = "0.6"      # grey of nodes that no terminal reaches
 _NOISE = 1e-9          # differences below this, relative to the drives, are rounding and get no colours
-_LEGEND = 10           # most curves named in a legend
 _PANELS = 24           # most panels of a figure
 _STYLES = ("-", "--", ":", "-.")
-_DPI = 130
 
 
 def cell_map(solution: ArraySolution, quantity: str, ax: Axes | None = None, *,
@@ -69,8 +58,8 @@ def cell_map(solution: ArraySolution, quantity: str, ax: Axes | None = None, *,
     drive = max(_largest(v) for v in solution.terminal_voltage.values()) if unit == "V" else 0.0
     cmap, low, high = _colours(values, drive)
     size = max(abs(low), abs(high))
-    factor, label = _unit(unit, size)
-    ax = _axes() if ax is None else ax
+    factor, label = unit_of(unit, size)
+    ax = new_axes() if ax is None else ax
     ratio = columns_ / rows
     ends = (-size, size) if cmap == _DIVERGING else (low, high)
     image = ax.imshow(values / factor, cmap=colormaps[cmap].with_extremes(bad=_ISOLATED), origin="upper",
@@ -79,10 +68,10 @@ def cell_map(solution: ArraySolution, quantity: str, ax: Axes | None = None, *,
     ax.set(title=title, xlabel="bit line", ylabel="word line")
     for axis, lines in ((ax.xaxis, columns_), (ax.yaxis, rows)):
         axis.set_major_locator(MaxNLocator(nbins=min(lines, 8), integer=True, min_n_ticks=1))
-    plain = ScalarFormatter(useOffset=False)
-    plain.set_scientific(False)
+    decimals = ScalarFormatter(useOffset=False)
+    decimals.set_scientific(False)
     below = ratio > _WIDE
-    bar = ax.figure.colorbar(image, cax=_bar_axes(ax, below), format=plain, label=label,
+    bar = ax.figure.colorbar(image, cax=bar_axes(ax, below), format=decimals, label=label,
                              ticks=MaxNLocator(5), orientation="horizontal" if below else "vertical")
     bar.outline.set_linewidth(0.5)  # type: ignore[operator]
     # show no colours that do not occur
@@ -108,10 +97,10 @@ def line_profile(solution: ArraySolution, line: Literal["word", "bit"] = "word",
     if not wanted or not all(0 <= n < count for n in wanted):
         raise DataError(f"there are {line} lines 0 to {count - 1}, asked for {k!r}")
     wanted = list(dict.fromkeys(wanted))
-    factor, label = _unit("V", max(_largest(nodes[wanted]), _largest(ends[wanted])))
+    factor, label = unit_of("V", max(_largest(nodes[wanted]), _largest(ends[wanted])))
     curves: list[Line2D] = []
-    ax = _axes() if ax is None else ax
-    for n, colour in zip(wanted, _spread(len(wanted)), strict=True):
+    ax = new_axes() if ax is None else ax
+    for n, colour in zip(wanted, spread(len(wanted)), strict=True):
         style = ".-" if length <= 30 else "-"
         curves += ax.plot(range(length), nodes[n] / factor, style, color=colour, label=f"{line} line {n}")
         ax.plot([-1, length], ends[n] / factor, "s", color=colour, mfc="white", clip_on=False)
@@ -121,7 +110,7 @@ def line_profile(solution: ArraySolution, line: Literal["word", "bit"] = "word",
            xlabel=f"{across} line (squares: terminals)", xlim=(-1.5, length + 0.5))
     ticks = MaxNLocator(nbins=10, integer=True, min_n_ticks=1).tick_values(0, length - 1)
     ax.set_xticks([t for t in ticks if 0 <= t < length])
-    _finish(ax, curves)
+    finish(ax, curves)
     return ax
 
 
@@ -137,26 +126,26 @@ def sweep_plot(sweep: Sweep, outputs: str | Sequence[str], ax: Axes | None = Non
     *outer, inner = sweep.axes
     if outer and len(kept) > len(_STYLES):
         raise DataError(f"one plot of a nested sweep takes at most {len(_STYLES)} outputs")
-    x_factor, x_label = _unit(swept_unit(sweep, inner), _largest(sweep.axes[inner]))
-    factor, label = _unit(kept[0].unit, max(_largest(c.values) for c in kept))
-    families = [", ".join(f"{n} = {_number(v, swept_unit(sweep, n))}" for n, v in zip(outer, at, strict=True))
+    x_factor, x_label = unit_of(swept_unit(sweep, inner), _largest(sweep.axes[inner]))
+    factor, label = unit_of(kept[0].unit, max(_largest(c.values) for c in kept))
+    families = [", ".join(f"{n} = {number(v, swept_unit(sweep, n))}" for n, v in zip(outer, at, strict=True))
                 for at in product(*(sweep.axes[n] for n in outer))]
-    colours = _spread(len(families) if outer else len(kept))
-    ax = _axes() if ax is None else ax
+    colours = spread(len(families) if outer else len(kept))
+    ax = new_axes() if ax is None else ax
     for (k, column), (f, family) in product(enumerate(kept), enumerate(families)):
         values = column.values.reshape(len(families), -1)[f]
         ax.plot(sweep.axes[inner] / x_factor, values / factor, _STYLES[k if outer else 0],
                 marker="." if values.size <= 30 else "", color=colours[f if outer else k],
-                label=_plain(f"{column.name}, {family}" if outer else column.name))
+                label=plain(f"{column.name}, {family}" if outer else column.name))
     what = kept[0].name if len(kept) == 1 else {"V": "voltage", "A": "current"}.get(kept[0].unit, "")
-    ax.set_ylabel(_plain(f"{what} [{label}]" if label else what))
-    ax.set_xlabel(_plain(f"{inner} [{x_label}]" if x_label else inner))
+    ax.set_ylabel(plain(f"{what} [{label}]" if label else what))
+    ax.set_xlabel(plain(f"{inner} [{x_label}]" if x_label else inner))
     if outer:
-        proxies = [Line2D([], [], color=c, label=_plain(f)) for c, f in zip(colours, families, strict=True)]
-        styles = [Line2D([], [], color="0.3", ls=ls, label=_plain(c.name)) for c, ls in zip(kept, _STYLES)]
-        _finish(ax, proxies, styles if len(kept) > 1 else ())
+        proxies = [Line2D([], [], color=c, label=plain(f)) for c, f in zip(colours, families, strict=True)]
+        styles = [Line2D([], [], color="0.3", ls=ls, label=plain(c.name)) for c, ls in zip(kept, _STYLES)]
+        finish(ax, proxies, styles if len(kept) > 1 else ())
     else:
-        _finish(ax, ax.lines[-len(kept):])
+        finish(ax, ax.lines[-len(kept):])
     return ax
 
 
@@ -170,11 +159,11 @@ def save_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     for name, analysis in run.analyses.items():
         if isinstance(analysis, OperatingPoint):
             for xbar in analysis.circuit.arrays:
-                title = f"{_short(run.title)} — {name}, {xbar.name}"
+                title = f"{short(run.title)} — {name}, {xbar.name}"
                 figure = _array_figure(analysis.array(xbar.name), title)
-                written.append(_save(figure, Path(folder) / f"{file_name(name)}_{file_name(xbar.name)}.png"))
+                written.append(save(figure, Path(folder) / f"{file_name(name)}_{file_name(xbar.name)}.png"))
         elif (sweep_figure := _sweep_figure(run, name, analysis)) is not None:
-            written.append(_save(sweep_figure, Path(folder) / f"{file_name(name)}.png"))
+            written.append(save(sweep_figure, Path(folder) / f"{file_name(name)}.png"))
     return written
 
 
@@ -194,7 +183,7 @@ def _array_figure(solution: ArraySolution, title: str) -> Figure:
     for ax, quantity in zip(figure.subplots(*grid, squeeze=False).flat, QUANTITIES, strict=True):
         cell_map(solution, quantity, ax)
         ax.set_title(ax.get_title(), fontsize="medium")
-    figure.suptitle(_plain(title))
+    figure.suptitle(plain(title))
     return figure
 
 
@@ -207,7 +196,7 @@ def _sweep_figure(run: Run, name: str, sweep: Sweep) -> Figure | None:
         panels = [[c.name for c in found if c.unit == unit] for unit in dict.fromkeys(c.unit for c in found)]
     if not panels:
         return None
-    title = f"{_short(run.title)} — {name}"
+    title = f"{short(run.title)} — {name}"
     if len(panels) > _PANELS:
         title += f" (the first {_PANELS} of {len(panels)} outputs; .save or .print chooses)"
     across = 1 if len(panels) <= 2 else 2
@@ -215,14 +204,8 @@ def _sweep_figure(run: Run, name: str, sweep: Sweep) -> Figure | None:
     figure = Figure(figsize=(8.0 * across, 0.5 + 3.4 * down), layout="constrained")
     for k, panel in enumerate(panels[:_PANELS]):
         sweep_plot(sweep, panel, figure.add_subplot(down, across, k + 1))
-    figure.suptitle(_plain(title))
+    figure.suptitle(plain(title))
     return figure
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=_DPI)
-    return path
 
 
 def _sides(line: str) -> tuple[str, str]:
@@ -263,76 +246,19 @@ def _colours(values: Array, drive: float) -> tuple[str, float, float]:
     """Colour map and range of values: diverging where both signs matter; too wide to show rounding errors."""
     seen = values[np.isfinite(values)]
     if not seen.size:
-        return _SEQUENTIAL, 0.0, 1.0
+        return SEQUENTIAL, 0.0, 1.0
     low, high = float(seen.min()), float(seen.max())
     size = max(abs(low), abs(high))
     if size <= _NOISE * drive or size == 0:
         margin = 0.01 * drive or 1.0
-        return _SEQUENTIAL, -margin, margin
+        return SEQUENTIAL, -margin, margin
     if high - low <= _NOISE * max(size, drive):
-        return _SEQUENTIAL, min(low, 0.0), max(high, 0.0)
+        return SEQUENTIAL, min(low, 0.0), max(high, 0.0)
     if min(-low, high) > 1e-3 * size:
         return _DIVERGING, low, high
-    return _SEQUENTIAL, low, high
+    return SEQUENTIAL, low, high
 
 
 def _largest(x: Array) -> float:
     """Largest magnitude, 0 if there is none but NaN."""
     return float(np.nan_to_num(np.abs(x)).max(initial=0.0))
-
-
-def _unit(unit: str, largest: float) -> tuple[float, str]:
-    """Factor and label of the unit in which `largest` reads best: (1e-3, "mV"); no prefix for parameters."""
-    if unit in ("", "degC") or not largest > 0:
-        return 1.0, _SIGNS.get(unit, unit)
-    power = int(np.clip(3 * np.floor(np.log10(largest) / 3 + 1e-9), min(_PREFIXES), max(_PREFIXES)))
-    return 10.0 ** power, _PREFIXES[power] + _SIGNS.get(unit, unit)
-
-
-def _number(value: float, unit: str) -> str:
-    """A value for a legend."""
-    if unit == "degC":
-        return f"{value:g} °C"
-    text = format_si(value, unit).replace(" u", " µ")
-    return text.removesuffix("ohm") + "Ω" if unit == "ohm" else text
-
-
-def _plain(text: str) -> str:
-    """A text on one line in which matplotlib finds no mathematics, nor the wish to be left out of legends."""
-    line = " ".join(text.split()).replace("$", r"\$")
-    return f" {line}" if line.startswith("_") else line
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= 60 else title[:59] + "…"
-
-
-def _axes() -> Axes:
-    return Figure(figsize=(6.4, 4.8), layout="constrained").subplots()
-
-
-def _spread(n: int) -> list[Colour]:
-    """n colours: matplotlib's own while they last, then along a colour map."""
-    if n <= 10:
-        return [f"C{k}" for k in range(n)]
-    return [(r, g, b, a) for r, g, b, a in colormaps["viridis"](np.linspace(0, 0.95, n)).tolist()]
-
-
-def _bar_axes(ax: Axes, below: bool) -> Axes:
-    """Axes for a colour bar as long as the map, however small that becomes; width and gap are in inches."""
-    corner = ScaledTranslation(0 if below else 1, 0, ax.transAxes)  # type: ignore[arg-type]
-    inches = ax.figure.dpi_scale_trans + corner
-    if below:
-        return ax.inset_axes((0, -0.75, 1, 0.13), transform=blended_transform_factory(ax.transAxes, inches))
-    return ax.inset_axes((0.1, 0, 0.13, 1), transform=blended_transform_factory(inches, ax.transAxes))
-
-
-def _finish(ax: Axes, curves: Sequence[Line2D], first: Sequence[Line2D] = ()) -> None:
-    """Grid, and a legend beside the axes: `first`, then at most `_LEGEND` of the curves, evenly chosen."""
-    ax.grid(alpha=0.3)
-    shown = np.unique(np.linspace(0, len(curves) - 1, min(len(curves), _LEGEND)).round().astype(int))
-    handles = [*first, *(curves[k] for k in shown)]
-    if len(handles) > 1:
-        title = f"{len(shown)} of {len(curves)} curves" if len(curves) > len(shown) else None
-        ax.legend(handles=handles, title=title, fontsize="small", title_fontsize="small", loc="upper left",
-                  bbox_to_anchor=(1.0, 1.0))

@@ -1,0 +1,13 @@
+"""Results as figures: of arrays and circuits (crossbar.plots.arrays), of single junctions (crossbar.plots.devices).
+
+`ax=None` makes a new matplotlib.figure.Figure, reached as `ax.figure`; pyplot and its backends are never touched.
+"""
+
+from crossbar.plots.arrays import QUANTITIES, cell_map, line_profile, save_run, sweep_plot
+from crossbar.plots.devices import (DeviceFigures, disturb_map, error_voltage_plot, error_width_plot, resistance_plot,
+                                    save_device, tmr_plot)
+
+__all__ = [
+    "DeviceFigures", "QUANTITIES", "cell_map", "disturb_map", "error_voltage_plot", "error_width_plot", "line_profile",
+    "resistance_plot", "save_device", "save_run", "sweep_plot", "tmr_plot",
+]
