@@ -15,23 +15,38 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_python_example_runs_and_is_ten_lines():
-    code, = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def python_example(number):
+    """What an example of the README prints; each has at most a dozen lines."""
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[number]
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "worst bit line is off by" in done.stdout
-    certificate = float(done.stdout.splitlines()[0].split()[-1])
+    return done.stdout
+
+
+def test_python_example_of_an_array():
+    text = python_example(0)
+    assert "worst bit line is off by" in text
+    certificate = float(text.splitlines()[0].split()[-1])
     assert 0 <= certificate <= 1e-10
 
 
-@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|check|export|study wine)[^#\n]*?)\s*(?:#.*)?$", README,
+def test_python_example_of_a_device():
+    """A write error from the table, the same from trajectories, and a spread that follows the area and K_i."""
+    text = python_example(1).splitlines()
+    rate, sampled = (float(line.split()[-1]) for line in text[:2])
+    assert 1e-3 < rate < 0.3
+    assert abs(sampled - rate) < 4 * (rate / 20_000) ** 0.5  # 4 sigma
+    assert "Delta" in text[2]
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|check|export|study wine|device)[^#\n]*?)\s*(?:#.*)?$", README,
                                             re.MULTILINE))
 def test_commands_of_the_readme_work(line, tmp_path):
     words = line.split()[1:]
     if "wine300.npz" in words:
         words[words.index("wine300.npz")] = str(ROOT / "crossbar/studies/data/wine20.npz")
-    words = [str(tmp_path / w) if w in ("out.raw", "tables", "maps") else w for w in words]
+    words = [str(tmp_path / w) if w in ("out.raw", "tables", "maps", "figures") else w for w in words]
     done = subprocess.run([sys.executable, "-m", "crossbar", *words], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

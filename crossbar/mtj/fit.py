@@ -23,8 +23,7 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares, minimize
-from scipy.special import xlogy
+import scipy
 
 from crossbar import memory
 from crossbar.checks import real_array
@@ -92,7 +91,8 @@ def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, 
 
     start = _start(base, names, v, i, state)
     span = np.array([{"r_p": 7.0, "tmr": 10.0, "v_h": 14.0}[name] for name in names])
-    result = least_squares(residual, start, jac="3-point", bounds=(start - span, start + span), xtol=1e-12, ftol=1e-15, gtol=None)
+    result = scipy.optimize.least_squares(residual, start, jac="3-point", bounds=(start - span, start + span), xtol=1e-12,
+                                          ftol=1e-15, gtol=None)
     values = dict(zip(names, _values(base, names, result.x).tolist(), strict=True))
     jacobian = result.jac @ _slopes(base, values)
     jacobian[:, result.active_mask != 0] = 0  # ran away: not determined
@@ -271,7 +271,7 @@ class _Counts:
         if np.any(self.amperes >= np.exp(x[0])) or abs(x[1]) > 14:
             return np.inf
         h = self.hazard(x)[0]
-        loss = np.sum((self.trials - self.switched) * h - xlogy(self.switched, -np.expm1(-h)))
+        loss = np.sum((self.trials - self.switched) * h - scipy.special.xlogy(self.switched, -np.expm1(-h)))
         return float(loss / np.sum(self.trials))
 
     def gradient(self, x: Array) -> Array:
@@ -285,7 +285,7 @@ class _Counts:
         return (slopes * (self.trials * h ** 2 * -np.exp(-h) / np.expm1(-h))) @ slopes.T
 
     def deviance(self, x: Array) -> float:
-        share = self.switched / self.trials
+        share, xlogy = self.switched / self.trials, scipy.special.xlogy
         saturated = -np.sum(xlogy(self.switched, share) + xlogy(self.trials - self.switched, 1 - share))
         return float(2 * (self.loss(x) * np.sum(self.trials) - saturated))
 
@@ -380,8 +380,8 @@ def _line(data: _Counts) -> Array:
 def _maximise(data: _Counts, x: Array) -> Array:
     """The likeliest x: a trust region with the Fisher information for a Hessian."""
     total = np.sum(data.trials)
-    result = minimize(data.loss, x, jac=data.gradient, hess=lambda x: data.information(x) / total, method="trust-exact",
-                      options={"gtol": 1e-10, "maxiter": 200})
+    result = scipy.optimize.minimize(data.loss, x, jac=data.gradient, hess=lambda x: data.information(x) / total,
+                                     method="trust-exact", options={"gtol": 1e-10, "maxiter": 200})
     gradient = data.gradient(result.x)
     distance = total * gradient @ np.linalg.lstsq(data.information(result.x) / total, gradient, rcond=None)[0]
     if not distance < 1e-4 + 1e-13 * total:  # [sigma^2], from the maximum; a minimiser's flag at rounding error means nothing

@@ -8,7 +8,9 @@ overdrive i = I / I_c0 (i > 0 drives towards z = -1):
 with the equilibrium p ~ exp(-U), U = -Delta (z^2 - 2 i z), and a barrier Delta (1 - i)^2 at z = i (Brown, Phys. Rev. 130,
 1677 (1963); Butler et al., IEEE Trans. Magn. 48, 4684 (2012)). It starts from the Boltzmann density of the well z > 0 at rest;
 the junction has switched if z < 0 when the pulse ends. i does not change with z: at constant voltage a junction's current
-~ 1 + P^2 z and its torque per current ~ 1 / (1 + P^2 z) compensate each other.
+~ 1 + P^2 z and its torque per current ~ 1 / (1 + P^2 z) compensate each other, exactly if the TMR does not fall with bias. Where
+it does, the torque grows by some per cent on the way out of P and falls on the way out of AP: `benchmarks/write_error_rate.py`
+shows by how much that changes write errors; `simulate_llgs` has it.
 
 Space: finite volumes, uniform in theta so that both wells are resolved; the flux between cells k and k + 1 is the exact one
 for a linear potential (Scharfetter and Gummel, IEEE Trans. Electron Devices 16, 64 (1969)), which conserves probability and
@@ -22,9 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from numba import njit
-from scipy.integrate import simpson
-from scipy.special import logsumexp
 
 from crossbar import memory
 from crossbar.checks import real_array
@@ -100,7 +101,7 @@ def mean_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
     left = np.maximum(e.error - np.exp(e.log_odds) * e.switched, 0)  # 1 - P / P(infinity)
     with np.errstate(divide="ignore", invalid="ignore"):  # nothing left: no tail
         tail = np.where(left[-1] > DEAD, left[-1] * (s[-1] - s[-2]) / np.log(left[-2] / left[-1]), 0.0)
-    return s[0] + simpson(left, x=s, axis=0) + tail
+    return s[0] + scipy.integrate.simpson(left, x=s, axis=0) + tail
 
 
 def _checked(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array, Array]:
@@ -136,7 +137,7 @@ def _discretised(i: Array, delta: Array, cells: int) -> tuple[Array, Array, Arra
     up[:, 1:] = through * _bernoulli(-rise) / width[1:]
     rest = np.where(z > 0, width * np.exp(delta * (z ** 2 - 1)), 0.0)
     logs, half = np.log(width) - u, cells // 2
-    log_odds = logsumexp(logs[:, :half], axis=1) - logsumexp(logs[:, half:], axis=1)
+    log_odds = scipy.special.logsumexp(logs[:, :half], axis=1) - scipy.special.logsumexp(logs[:, half:], axis=1)
     return face.ravel(), down, up, rest / rest.sum(axis=1, keepdims=True), log_odds
 
 

@@ -15,7 +15,7 @@ cos(theta) = +1 is parallel. (1), (2): Sato et al., Appl. Phys. Lett. 105, 06240
 the threshold of P -> AP, and eta_ap at theta = pi, for AP -> P. Equal numbers make a torque that does not depend on the angle.
 
 Temperature: the values given hold at 300 K and are scaled by f(T) / f(300 K), with f of M_s: (1 - T / 1420 K)^0.4, of P:
-1 - 2e-5 (T / K)^1.5 (Kim et al., IEEE J. Explor. Solid-State Comput. Devices Circuits 1, 1 (2015)), and K_i ~ M_s^1.8.
+1 - 2e-5 (T / K)^1.5 (University of Minnesota's model, Kim et al., CICC 2015), and K_i ~ M_s^1.8 (UT Austin's).
 
 Voltage: K_i(v) = K_i - xi v / t_ox, v = free minus fixed layer (voltage-controlled magnetic anisotropy).
 """
