@@ -9,6 +9,13 @@ from crossbar import memory
 from crossbar.errors import DataError
 
 
+def generator(rng: Any) -> np.random.Generator:
+    """`rng` itself. Raises DataError unless it is a numpy.random.Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise DataError(f"rng is a numpy.random.Generator, as numpy.random.default_rng(seed) makes one, not {type(rng).__name__}")
+    return rng
+
+
 def real_array(value: Any, what: str) -> npt.NDArray[np.float64]:
     """A float copy of numbers of any real type. Raises DataError for text, complex, ragged or other input; SizeError where
     the copy would not fit in memory. `what` begins the message."""

@@ -120,6 +120,12 @@ def test_mean_time_against_the_slowest_eigenvalue(i, delta):
     assert_allclose(mean_time(i, delta)[0], 1 / slowest, rtol=1e-4, atol=8)  # the way over the barrier takes a few tau_D
 
 
+def test_mean_time_behind_a_high_barrier():
+    """Where nearly nothing has switched by the last computed time."""
+    i, delta = np.array([0.0, 0.1, 0.2, 0.0]), np.array([60.0, 60.0, 60.0, 100.0])
+    assert_allclose(mean_time(i, delta) * (thermal_rate(i, delta) + thermal_rate(-i, delta)), 1, atol=0.03)
+
+
 def test_mean_time_is_the_integral_of_the_error():
     s = np.linspace(1e-3, 40, 4001)
     assert_allclose(mean_time(1.5, 40.0)[0], np.trapezoid(evolve(1.5, 40.0, s).error[:, 0], s) + 1e-3, rtol=1e-4)

@@ -560,6 +560,12 @@ def test_magnetisation_in_the_wrong_unit():
         MTJParams(m_s=1.2)
 
 
+@pytest.mark.parametrize("states", [[1, 0], [True, False], ["P", "AP"], [1, -1]], ids=str)
+def test_critical_values_take_states_as_everything_does(states):
+    assert_allclose(P.v_c0(states), [P.v_c0(1), P.v_c0(-1)], rtol=1e-12)
+    assert_allclose(P.i_c0(states), [P.i_c0_p, P.i_c0_ap], rtol=1e-12)
+
+
 def test_resistance_and_ra_give_the_diameter():
     p = MTJParams(r_p=5e3, ra=9.8e-12)
     assert_allclose(p.diameter, np.sqrt(4 / np.pi * 9.8e-12 / 5e3), rtol=1e-12)

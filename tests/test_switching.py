@@ -34,6 +34,41 @@ def test_half_selected_junctions():
     assert_allclose(thermal_rate([0.4, 0.6, 0.6], [60, 60, 40], 1, tau_d=1.89e-9) * width, [2e-15, 4e-10, 1e-6], rtol=0.2)
 
 
+@pytest.mark.parametrize("state", [1, -1])
+def test_voltage_pulses_against_macrospins(state):
+    """Constant voltage, TMR independent of bias, default efficiencies: write errors within 4 sigma of 20 000 trajectories."""
+    p = MTJParams(v_h=np.inf)
+    for factor, width in ((0.8, 10e-9), (1.3, 8e-9), (1.8, 3e-9)):
+        v = -state * p.v_c0(state) * factor
+        run = mtj.simulate_llgs(p, v, width, 20_000, np.random.default_rng(8_123_477), state=state)
+        error = float(write_error_rate(v, width, p, state))
+        assert 0.01 < error < 0.99
+        assert abs(np.mean(run.m_z[-1] * state > 0) - error) < 4 * np.sqrt(error * (1 - error) / 20_000)
+
+
+@pytest.mark.parametrize("state", [1, -1])
+def test_voltage_controlled_anisotropy_against_macrospins(state):
+    """The density starts at rest, where the anisotropy is whole: 4 sigma of 20 000 trajectories and 1 %."""
+    p = MTJParams(v_h=np.inf, xi=6e-14)
+    v = -state * 2 * p.v_c0(state)
+    width = mtj.pulse_width(0.5, v, p, state)
+    run = mtj.simulate_llgs(p, v, float(width), 20_000, np.random.default_rng(99_223_311), state=state)
+    assert abs(np.mean(run.m_z[-1] * state > 0) - 0.5) < 4 * 0.5 / np.sqrt(20_000) + 0.01
+
+
+def test_axial_drive():
+    """The sign of z, not of the state; AxialCells then switch as often as the table says."""
+    v = np.array([-1.5, 1.5]) * [DEFAULT.v_c0(1), DEFAULT.v_c0(-1)]
+    i = mtj.axial_drive(v, DEFAULT)
+    assert i[0] == mtj.overdrive(v[0], DEFAULT, 1) and i[1] == -mtj.overdrive(v[1], DEFAULT, -1)
+    n = 20_000
+    for drive, volts, state in zip(i, v, (1, -1), strict=True):
+        cells = mtj.AxialCells(DEFAULT.delta, DEFAULT.tau_d, n, np.random.default_rng(70_771), state=state)
+        seen = np.mean(cells.advance(float(drive), 4e-9) * state < 0)
+        p = float(switching_probability(volts, 4e-9, DEFAULT, state))
+        assert abs(seen - p) < 4 * np.sqrt(p * (1 - p) / n)
+
+
 def test_half_selected_junctions_by_pulse():
     """The same through voltages and currents; the Fokker-Planck equation, from rest, lags behind the rate by some tau_D."""
     p = MTJParams(delta=60, tau_d=1.89e-9)
@@ -284,7 +319,7 @@ def test_voltage_controlled_anisotropy():
     controlled = DEFAULT.replace(xi=30e-15)
     assert switching_probability(0.35, 1e-8, controlled, -1) > switching_probability(0.35, 1e-8, DEFAULT, -1)
     assert switching_probability(-0.45, 1e-8, controlled, 1) < switching_probability(-0.45, 1e-8, DEFAULT, 1)
-    v = 0.35
+    v = 0.35  # below the threshold the barrier under the voltage decides
     lowered = DEFAULT.replace(k_i=DEFAULT.k_i - 30e-15 * v / 1e-9)
     assert_allclose(switching_probability(v, 1e-8, controlled, -1), switching_probability(v, 1e-8, lowered, -1), rtol=1e-9)
     with pytest.raises(DataError, match="anisotropy"):
@@ -317,6 +352,14 @@ def test_inverses_of_arrays():
     assert_allclose(write_error_rate(v * [-1, 1, -1], 1e-8, p, [1, -1, 1]), [[0.5] * 3, [1e-9] * 3], rtol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["fokker-planck", "formula"])
+@pytest.mark.parametrize("state", [1, -1])
+def test_pulse_amplitude_under_voltage_controlled_anisotropy(state, method):
+    p = DEFAULT.replace(xi=20e-15)
+    v = mtj.pulse_amplitude(0.5, 1e-8, p, state, method)
+    assert_allclose(switching_probability(-state * v, 1e-8, p, state, method), 0.5, rtol=1e-6)
+
+
 def test_what_cannot_be_reached_is_said():
     with pytest.raises(DataError, match="pulse width"):
         mtj.pulse_width(0.9, 0.5, DEFAULT, 1)
@@ -336,6 +379,7 @@ def test_retention():
     """ut-50nm forgets within a second; the default keeps for years; both as the equation says."""
     assert 0.1 < mtj.retention_time(presets["ut-50nm"], 0.3) < 1
     assert mtj.retention_time(DEFAULT, 1e-9) > 0.5 * 365 * 86400
+    assert np.isinf(mtj.retention_time(DEFAULT.replace(temperature=4.0)))
     short = MTJParams(delta=15.0)
     t = mtj.retention_time(short, 0.01)
     assert_allclose(switching_probability(0.0, t, short, 1), 0.01, rtol=0.08)
@@ -351,11 +395,23 @@ def test_retention():
     ({"v": np.nan}, "voltage"), ({"v": "high"}, "voltage"), ({"width": -1e-9}, "width"), ({"width": np.inf}, "width"),
     ({"state": 3}, "states"), ({"v": np.ones(3), "width": np.ones(2)}, "broadcast"), ({"method": "guess"}, "method"),
     ({"p": MTJParams(delta=300.0)}, "table reaches"), ({"p": MTJParams(k_i=0.5e-3)}, "K_eff"),
+    ({"v": 1e30}, "volts"), ({"exponent": 1}, "method='formula'"), ({"constant": "butler"}, "method='formula'"),
     ({"method": "formula", "exponent": 3}, "exponent"), ({"method": "formula", "constant": "pi", "v": -1.0}, "constant")])
 def test_refusals(change, message):
     given_ = {"v": -0.8, "width": 1e-8, "p": DEFAULT, "state": 1} | change
     with pytest.raises(DataError, match=message):
         switching_probability(**given_)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: mtj.read_disturb(-0.3, 1e-8, DEFAULT, 1, reads=-5), "reads"),
+    (lambda: mtj.read_disturb([-0.3] * 3, 1e-8, DEFAULT, 1, reads=[1, 2]), "broadcast"),
+    (lambda: mtj.pulse_width([0.1, 0.5, 0.3], [-0.6, -0.7], DEFAULT, 1), "broadcast"),
+    (lambda: mtj.pulse_amplitude([0.1, 0.5, 0.3], [1e-8, 1e-9], DEFAULT, 1), "broadcast"),
+    (lambda: mtj.mean_switching_time(0.5, 60), "i > 1"), (lambda: mtj.mean_time(-0.1, 60), "i >= 0")])
+def test_refusals_of_the_others(call, message):
+    with pytest.raises(DataError, match=message):
+        call()
 
 
 def test_precessional_formula_is_for_strong_currents_only():

@@ -429,3 +429,16 @@ def test_refusals_of_read_noise():
     for i in ([np.nan], [np.inf], ["a"], [1j]):
         with pytest.raises(DataError, match="read currents"):
             read_noise(i, 0.1, generator())
+
+
+@pytest.mark.parametrize("rng", [0, None, np.random.RandomState(7)], ids=lambda rng: type(rng).__name__)
+def test_no_generator(rng):
+    for call in (lambda: sample(P, Variation(ra=0.1), 3, rng), lambda: sample_defects(3, rng, open=0.1),
+                 lambda: read_noise(1.0, 0.1, rng)):
+        with pytest.raises(DataError, match="default_rng"):
+            call()
+
+
+def test_a_dictionary_is_no_variation():
+    with pytest.raises(DataError, match="Variation"):
+        sample(P, {"ra": 0.1}, 3, generator(3))

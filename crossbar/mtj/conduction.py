@@ -52,11 +52,12 @@ def current(v: npt.ArrayLike, p: Conductor, state: npt.ArrayLike) -> tuple[Array
 
     v : array. Voltage, free minus fixed layer [V].
     p : MTJParams.
-    state : array, broadcasts against v. +1 parallel, -1 antiparallel; in between: cos(theta) of the free layer.
+    state : array, broadcasts against v. Numbers are cos(theta) of the free layer: +1 parallel, -1 antiparallel, 0 the
+        equator; bool (true: parallel) and "P" / "AP" as in `as_state`.
     Returns i [A] and di/dv [S], each of the broadcast shape of v, state and the fields of p.
     """
     v = np.asarray(v, dtype=float)
-    if np.asarray(state).dtype.kind == "b":
+    if np.asarray(state).dtype.kind in "bUS":
         state = as_state(state)
     g_p = p.g_p
     antiparallel = (1 - np.asarray(state, dtype=float)) / 2

@@ -139,6 +139,8 @@ def simulate_llgs(p: MTJParams, voltage: Waveform | None, duration: float, n: in
 
     def channels(times: Array) -> Array:
         v = sample(wave, times, n, "voltage")
+        if np.abs(v).max() > 1e3:
+            raise DataError(f"a voltage of {np.abs(v).max():.3g} V is not meant for a junction")
         parallel, antiparallel = (conduction.current(v, p, s)[0] for s in (1, -1))
         zero = np.zeros(1)
         rows = ((parallel + antiparallel) / 2, (parallel - antiparallel) / 2, zero, zero, softening * v)

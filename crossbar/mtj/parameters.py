@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from crossbar.checks import real_array
 from crossbar.errors import DataError
-from crossbar.mtj.conduction import current
+from crossbar.mtj.conduction import as_state, current
 from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0
 
 Array = npt.NDArray[np.float64]
@@ -279,20 +279,21 @@ class MTJParams:
         return np.broadcast_shapes(*(np.shape(getattr(self, e.name)) for e in fields(self)))
 
     def i_c0(self, state: npt.ArrayLike) -> Array:
-        """Critical current [A] that a junction in `state` (+1: out of P, -1: out of AP) must carry, of the broadcast shape."""
+        """Critical current [A] that a junction in `state`, what `as_state` accepts, must carry to leave it; broadcast shape."""
         self.need("i_c0_p", "i_c0_ap", what="a critical current")
-        return np.where(np.asarray(state) > 0, np.asarray(self.i_c0_p), np.asarray(self.i_c0_ap))
+        return np.where(as_state(state) > 0, np.asarray(self.i_c0_p), np.asarray(self.i_c0_ap))
 
     def v_c0(self, state: npt.ArrayLike) -> Array:
         """Critical voltage [V], (5): its magnitude, of the broadcast shape; V < 0 switches P -> AP and V > 0 AP -> P.
 
         Solves |I(V)| = I_c0 (1 - vcma V) by Newton's method. Raises DataError where I_c0 is unknown or no voltage carries it.
         """
+        state = as_state(state)
         target = self.i_c0(state)
         if not np.all(target > 0):
             unstable = np.count_nonzero(~(target > 0))
             raise DataError(f"{unstable} of {target.size} junctions have K_eff <= 0, hence no critical voltage")
-        sign = np.where(np.asarray(state) > 0, -1.0, 1.0)
+        sign = -state.astype(float)
         v = target / np.asarray(self.g_p)
         for _ in range(60):
             i, slope = current(sign * v, self, state)

@@ -31,7 +31,7 @@ import numpy.typing as npt
 import scipy
 
 from crossbar import memory
-from crossbar.checks import real_array
+from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
 from crossbar.mtj.llgs import Drive, integrate
 from crossbar.mtj.macrospin import Macrospin, Polarizer, unit_vectors
@@ -184,7 +184,7 @@ def sample_neurons(neuron: TwoPolarizerNeuron, n: int, rng: np.random.Generator,
                          "polarization": polarization}.items():
         if np.ndim(finite(sigma, f"the variation of {cause}")) or not 0 <= sigma <= 1:
             raise DataError(f"the variation of {cause} must be one number between 0 and 1 (0.05 is 5 %), got {sigma!r}")
-        z = rng.standard_normal(n)
+        z = generator(rng).standard_normal(n)
         f[cause] = 1 + sigma * z if distribution == "normal" else np.exp(math.sqrt(math.log1p(sigma ** 2)) * z)
         if np.any(f[cause] <= 0):
             raise DataError(f"{np.count_nonzero(f[cause] <= 0)} of {n} neurons came out with {cause} <= 0: reduce the variation "

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.checks import real_array
+from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
@@ -74,6 +74,8 @@ def sample(p: MTJParams, variation: Variation, shape: Shape, rng: np.random.Gene
     Raises DataError if p lacks what varies, does not fit `shape` or is not stable itself, and if more than the share
     `max_unstable` comes out unusable; SizeError if the devices would not fit in memory.
     """
+    if not isinstance(variation, Variation):
+        raise DataError(f"a variation is xb.mtj.Variation(diameter=0.03, ...), not {type(variation).__name__}")
     shape, max_unstable = _shape(shape), _share(max_unstable, "max_unstable")
     _require(p, variation, shape)
     size = math.prod(shape)
@@ -113,7 +115,7 @@ def _factors(variation: Variation, size: int, rng: np.random.Generator) -> dict[
     """x / x_0 of every cause that varies, each (size,). All causes are drawn, so that none moves another's draws."""
     factors = {}
     for cause in _CAUSES:
-        z, sigma = rng.standard_normal(size), getattr(variation, cause)
+        z, sigma = generator(rng).standard_normal(size), getattr(variation, cause)
         if sigma:
             normal = variation.distribution == "normal"
             factors[cause] = 1 + sigma * z if normal else np.exp(math.sqrt(math.log1p(sigma ** 2)) * z)
@@ -260,7 +262,7 @@ def sample_defects(shape: Shape, rng: np.random.Generator, *, short: float = 0.0
     if edges[-1] > 1 + 1e-12:
         raise DataError(f"the rates of defects add up to {edges[-1]:.6g}, but a cell has one defect at most")
     memory.require("defects", 24.0 * math.prod(shape))
-    u = rng.random(shape)
+    u = generator(rng).random(shape)
     return Defects(**{kind: (low <= u) & (u < high) for kind, low, high in zip(rates, edges, edges[1:])})
 
 
@@ -276,7 +278,7 @@ def read_noise(i: npt.ArrayLike, sigma: float, rng: np.random.Generator) -> Arra
     if not np.all(np.isfinite(i)):
         raise DataError("read currents [A] must be finite")
     memory.require("read noise", 24.0 * i.size)
-    return i * (1 + sigma * rng.standard_normal(i.shape))
+    return i * (1 + sigma * generator(rng).standard_normal(i.shape))
 
 
 def _share(value: float, what: str) -> float:
