@@ -25,7 +25,7 @@ import numpy.typing as npt
 from numba import njit, prange
 
 from crossbar import memory
-from crossbar.checks import real_array
+from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
 from crossbar.mtj.streams import LANES, direction, exponential, make_streams, next_word
 from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
@@ -49,7 +49,7 @@ class AxialCells:
         self.n, self.time = count(n, "number of cells n"), 0.0  # time since the start [s]
         memory.require(f"{n} Langevin cells", 300.0 * n)
         self.delta, self.tau_d = self._positive(delta, "delta"), self._positive(tau_d, "tau_d [s]")
-        self._words = make_streams(self.n, rng)
+        self._words = make_streams(self.n, generator(rng))
         blocks = self._words.shape[0]
         self._z = np.empty((blocks, LANES))
         if z0 is not None:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from crossbar import memory
-from crossbar.checks import real_array
+from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
 from crossbar.mtj import conduction
 from crossbar.mtj.heun import ADDED, DRIVES, SIDE, STATES, TILE, advance
@@ -181,7 +181,7 @@ def _run(spin: Macrospin, channels: Channels, varying: bool, duration: float, n:
     limit = WORST / (GAMMA * max(_largest_field(spin, channels(probe[k:k + 1])) for k in range(probe.size)))
     steps = _steps(spin, limit, duration, dt, frames)
     dt = duration / steps
-    words = make_streams(n, rng)
+    words = make_streams(n, generator(rng))
     axis = np.array(spin.polarizers[0].direction if spin.polarizers else (0.0, 0.0, 1.0))
     start = boltzmann(spin, np.asarray(state)[..., None] * axis, n, words) if m0 is None else _start(m0, n)
     m = np.empty((frames + 1, n, 3))

@@ -21,7 +21,6 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from crossbar import memory
-from crossbar.checks import generator
 
 LANES = 32  # trajectories per block: four AVX-512 registers to hide latencies, and a working set that fits in the L1 cache
 
@@ -39,7 +38,7 @@ def make_streams(n: int, rng: np.random.Generator) -> npt.NDArray[np.uint64]:
     """
     blocks = -(-n // LANES)
     memory.require(f"{n} random streams", 3 * 32.0 * blocks * LANES)
-    root = generator(rng).integers(0, 2 ** 64, dtype=np.uint64)
+    root = rng.integers(0, 2 ** 64, dtype=np.uint64)
     x = root + _GOLDEN * np.arange(1, 4 * LANES * blocks + 1, dtype=np.uint64)  # modulo 2^64
     x = (x ^ (x >> np.uint64(30))) * _MIX_1
     x = (x ^ (x >> np.uint64(27))) * _MIX_2
