@@ -4,6 +4,7 @@ Bounds: a pull is (fitted - true) / (stated sigma). Of N pulls the mean has the 
 """
 
 import warnings
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from crossbar.errors import DataError
-from crossbar.mtj import MTJParams, current, presets
-from crossbar.mtj.fit import LEAST_BARRIER, TAU_0, fit, fit_conduction, fit_switching
-from crossbar.mtj.switching import thermal_rate
+from crossbar.mtj import MTJParams, current, presets, simulate_llgs, switching_probability, table
+from crossbar.mtj.fit import LEAST_BARRIER, fit, fit_conduction, fit_switching
+from crossbar.mtj.fit_switching import Tabulated, Thermal
+from crossbar.mtj.switching import TAU_0, thermal_rate
 
 SEED = 190_447_318
 REPEATS = 250
@@ -173,6 +175,9 @@ def test_noise_that_hides_the_bias_dependence():
 # Switching
 
 
+fit_formula = partial(fit_switching, method="formula")  # on counts drawn from the rate itself
+
+
 def name_of(state):
     return "v_c0_p" if state > 0 else "v_c0_ap"
 
@@ -187,7 +192,7 @@ def switching(v, width, p, state, exponent=2):
 def pulls_of_switching(v, width, trials, p, state, exponent=2, repeats=REPEATS, seed=10):
     share = switching(v, width, p, state, exponent)
     assert np.count_nonzero((share > 0.05) & (share < 0.95)) >= 4
-    fits = [fit_switching(v, width, k, trials, p, state, exponent=exponent)
+    fits = [fit_formula(v, width, k, trials, p, state, exponent=exponent)
             for k in generator(seed).binomial(trials, share, (repeats, *share.shape))]
     truth = {name_of(state): float(p.v_c0(state)), "delta": p.delta}
     return [[(f.values[n] - x) / f.sigma[n] for n, x in truth.items()] for f in fits], fits
@@ -226,7 +231,7 @@ def test_expected_counts_give_the_truth(delta, v_c0, state, exponent):
     assume(len(np.unique(np.nonzero((share > 0.01) & (share < 0.99) & valid)[1])) > 2)
     trials = 10**9
     v, width = np.broadcast_arrays(v, width)
-    f = fit_switching(v[valid], width[valid], np.round(trials * share[valid]), trials, p, state, exponent=exponent)
+    f = fit_formula(v[valid], width[valid], np.round(trials * share[valid]), trials, p, state, exponent=exponent)
     assert_allclose([f.values[name_of(state)], f.values["delta"]], [v_c0, delta], rtol=1e-4)
 
 
@@ -236,7 +241,7 @@ def test_fitted_junction_switches_as_measured():
         v, width = -state * p.v_c0(state) * np.linspace(0.45, 0.65, 9), 1e-5
         share = switching(v, width, p, state)
         off = p.replace(delta=0.9 * p.delta, tau_d=p.tau_d, **{name_of(state): 1.1 * p.v_c0(state)})
-        f = fit_switching(v, width, np.round(10**8 * share), 10**8, off, state)
+        f = fit_formula(v, width, np.round(10**8 * share), 10**8, off, state)
         assert f.params.tau_d == pytest.approx(p.tau_d)
         assert_allclose(switching(v, width, f.params, state), share, rtol=1e-3, atol=1e-6)
         assert_allclose(f.params.v_c0(state), f.values[name_of(state)], rtol=1e-9)
@@ -249,13 +254,13 @@ def test_points_beyond_thermal_activation_are_left_out():
     share = np.where(np.abs(v) < 0.69, switching(v, 1e-6, DAFFODIL, 1), 1.0)
     k = generator(12).binomial(2_000, share)
     with pytest.warns(UserWarning, match=r"\d+ of 37 points are left out"):
-        f = fit_switching(v, 1e-6, k, 2_000, DAFFODIL, 1)
+        f = fit_formula(v, 1e-6, k, 2_000, DAFFODIL, 1)
     for name, truth in (("v_c0_p", 0.75), ("delta", 45)):
         assert abs(f.values[name] - truth) < 4 * f.sigma[name]
     i = np.abs(v) / f.values["v_c0_p"]
     assert_array_equal(f.used, (i < 1) & (f.values["delta"] * (1 - i) ** 2 >= LEAST_BARRIER))
     assert f.dof == np.count_nonzero(f.used) - 2
-    inner = fit_switching(v[f.used], 1e-6, k[f.used], 2_000, DAFFODIL, 1)
+    inner = fit_formula(v[f.used], 1e-6, k[f.used], 2_000, DAFFODIL, 1)
     assert_allclose(list(inner.values.values()), list(f.values.values()), rtol=1e-6)
 
 
@@ -263,25 +268,126 @@ def test_the_wrong_exponent_shows():
     """Legacy law on data of Brown's: a far smaller Delta. Widths and voltages over decades: a deviance far above dof."""
     v, width = -0.75 * np.linspace(0.3, 0.65, 15), np.array([[1e-7], [1e-5], [1e-3]])
     k = generator(13).binomial(10_000, switching(v, width, DAFFODIL, 1))
-    right = fit_switching(v, width, k, 10_000, DAFFODIL, 1)
-    wrong = fit_switching(v, width, k, 10_000, DAFFODIL, 1, exponent=1)
+    right = fit_formula(v, width, k, 10_000, DAFFODIL, 1)
+    wrong = fit_formula(v, width, k, 10_000, DAFFODIL, 1, exponent=1)
     assert right.deviance < 2 * right.dof < 10 * wrong.dof < wrong.deviance
     assert wrong.values["delta"] < 0.8 * 45
 
 
-def test_law_of_thermal_activation():
-    """(1) and (2) here are those of switching.py."""
-    from crossbar.mtj.fit import _log_rate
-    i = np.linspace(0, 0.95, 20)
+def test_slopes():
+    """d ln h/dx of the closed rates, analytic, against differences; h is that of switching.py."""
+    amperes, s, none = np.linspace(0, 0.95, 20), np.full(20, 3.0), np.zeros(20)
     for delta in (20.0, 60.0):
         for exponent in (1, 2):
-            rate, by_i, by_delta = _log_rate(i, delta, exponent)
-            assert_allclose(np.exp(rate), thermal_rate(i, delta, exponent), rtol=1e-12)
-            h = 1e-6
-            up, down = (_log_rate(i + s * h, delta, exponent)[0] for s in (1, -1))
-            assert_allclose(by_i, (up - down) / (2 * h), rtol=1e-5, atol=1e-6)
-            up, down = (_log_rate(i, delta * np.exp(s * h), exponent)[0] for s in (1, -1))
-            assert_allclose(by_delta, (up - down) / (2 * h), rtol=1e-6, atol=1e-6)
+            data = Thermal(amperes=amperes, s=s, switched=none, trials=none + 1, exponent=exponent)
+            x, h = np.array([0, np.log(delta)]), 1e-6
+            hazard, slopes = data.hazard(x)
+            assert_allclose(hazard, 3 * thermal_rate(amperes, delta, exponent), rtol=1e-12)
+            for k, got in enumerate(slopes):
+                up, down = (np.log(data.hazard(x + sign * h * np.eye(2)[k])[0]) for sign in (1, -1))
+                assert_allclose(got, (up - down) / (2 * h), rtol=1e-5, atol=1e-6)
+
+
+# Switching, by the Fokker-Planck equation
+
+
+def pulls_of_table(v, width, trials, p, state, repeats=REPEATS, seed=20, **options):
+    """v, width as fit_switching's; counts drawn from switching_probability."""
+    share = switching_probability(v, width, p, state)
+    fits = [fit_switching(v, width, k, trials, p, state, **options)
+            for k in generator(seed).binomial(trials, share, (repeats, *share.shape))]
+    truth = {name_of(state): float(p.v_c0(state)), "delta": p.delta}
+    return np.array([[(f.values[n] - x) / f.sigma[n] for n, x in truth.items()] for f in fits]), fits
+
+
+@pytest.mark.parametrize(("p", "state"), [(DAFFODIL, 1), (P, -1)], ids=["daffodil-P", "60kT-AP"])
+@pytest.mark.parametrize("width", [1e-8, 1e-7, 1e-5, np.array([[1e-8], [1e-7], [1e-5]])], ids=["10ns", "100ns", "10us", "all"])
+def test_pulls_of_the_table(p, state, width):
+    """From half to twice V_c0, subcritical and supercritical: no point is left out."""
+    v = -state * p.v_c0(state) * np.linspace(0.5, 2, 31)
+    pulls, fits = pulls_of_table(v, width, 2_000, p, state)
+    check_pulls(pulls)
+    assert all(f.used.all() and f.dof == f.used.size - 2 for f in fits)
+    assert max(f.sigma["delta"] / f.values["delta"] for f in fits) < 0.06
+
+
+def test_deviance_of_the_table_is_chi_squared():
+    v = -0.75 * np.linspace(0.64, 0.76, 8)  # 10 % to 90 %
+    _, fits = pulls_of_table(v, 1e-7, 2_000, DAFFODIL, 1)
+    assert abs(np.mean([f.deviance for f in fits]) / 6 - 1) < 0.05 + 4 * sqrt(2 / 6 / REPEATS)
+
+
+def test_bias_of_the_formula():
+    """At 100 ns V_c0 comes out 3 to 5 % high and Delta 7 to 12 % low, 7 sigma and 4 sigma here, with a deviance that hides it."""
+    v = -0.75 * np.linspace(0.6, 0.78, 10)
+    pulls, fits = pulls_of_table(v, 1e-7, 2_000, DAFFODIL, 1, repeats=50, method="formula")
+    assert np.mean(pulls, axis=0)[0] > 7 and np.mean(pulls, axis=0)[1] < -4
+    assert 1.03 < np.mean([f.values["v_c0_p"] for f in fits]) / 0.75 < 1.05
+    assert 0.88 < np.mean([f.values["delta"] for f in fits]) / 45 < 0.93
+    assert np.mean([f.deviance / f.dof for f in fits]) < 1.3
+    assert np.abs(np.mean(pulls_of_table(v, 1e-7, 2_000, DAFFODIL, 1, repeats=50)[0], axis=0)).max() < 4 / sqrt(50)
+
+
+def test_counts_of_the_whole_equation():
+    """Counts of s-LLGS, pulses of 3 and 5 ns at 1.2 to 2 V_c0: within 4 sigma."""
+    p, trials = P.replace(v_h=np.inf), 2_000
+    v_c0 = float(p.v_c0(1))
+    volts, widths = v_c0 * np.array([1.2, 1.4, 1.6, 2.0]), (3e-9, 5e-9)
+    drive = -np.repeat(volts, trials)
+    counts = [np.sum(simulate_llgs(p, drive, t, drive.size, generator(30), progress=False).final[:, 2].reshape(4, -1) < 0, axis=1)
+              for t in widths]
+    f = fit_switching(-volts, np.array(widths)[:, None], counts, trials, p, "P")
+    assert np.count_nonzero((np.array(counts) > 20) & (np.array(counts) < 1_980)) >= 4
+    for name, truth in (("v_c0_p", v_c0), ("delta", p.delta)):
+        assert abs(f.values[name] - truth) < 4 * f.sigma[name]
+        assert f.sigma[name] < 0.1 * truth
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(8, 150), st.floats(0.2, 1.2), st.sampled_from([1, -1]), st.sampled_from([[3e-9], [1e-8, 1e-6], [1e-3]]))
+def test_expected_counts_of_the_table_give_the_truth(delta, v_c0, state, widths):
+    """1e9 pulses each: the table's kinks do not hinder."""
+    p = DAFFODIL.replace(delta=delta, v_c0_p=v_c0, v_c0_ap=v_c0)
+    v, width, trials = -state * v_c0 * np.linspace(0.1, 3.5, 50), np.array(widths)[:, None], 10**9
+    share = switching_probability(v, width, p, state)
+    assume(np.count_nonzero((share > 0.01) & (share < 0.99)) > 2)
+    f = fit_switching(v, width, np.round(trials * share), trials, p, state)
+    assert_allclose([f.values[name_of(state)], f.values["delta"]], [v_c0, delta], rtol=1e-4)
+
+
+def test_slopes_of_the_table():
+    """By differences: those of P itself, where it is smooth."""
+    data = Tabulated(amperes=np.array([0.5, 1.0, 1.5]), s=np.array([50.0, 8.0, 2.0]), switched=np.zeros(3), trials=np.ones(3))
+    x = np.log([1.03, 41.0])
+    h, slopes = data.hazard(x)
+    assert_allclose(-np.expm1(-h), table.load().probabilities(data.amperes / 1.03, data.s, 41.0)[0], rtol=1e-9)
+    for k, got in enumerate(slopes):
+        up, down = (np.log(data.cumulative(x + sign * 2e-3 * np.eye(2)[k])) for sign in (1, -1))
+        assert_allclose(got, (up - down) / 4e-3, rtol=0.01)
+
+
+def test_delta_outside_the_table():
+    p = DAFFODIL.replace(delta=1.4 * table.DELTA[1])
+    v = -0.75 * np.linspace(0.7, 0.9, 60)
+    counts = np.round(10**6 * switching(v, 1e-6, p, 1))
+    with pytest.raises(DataError, match="ends of the table"):
+        fit_switching(v, 1e-6, counts, 10**6, p, 1)
+
+
+def test_methods():
+    """Each exponent has its default."""
+    v = -0.75 * np.linspace(0.5, 0.7, 9)
+    k = np.round(10**4 * switching(v, 1e-6, DAFFODIL, 1))
+    for exponent, default in ((1, "formula"), (2, "fokker-planck")):
+        f, g = (fit_switching(v, 1e-6, k, 10**4, DAFFODIL, 1, exponent=exponent, **o) for o in ({}, {"method": default}))
+        assert f.values == g.values
+    assert f.values != fit_formula(v, 1e-6, k, 10**4, DAFFODIL, 1).values
+    for options in ({"exponent": 1, "method": "fokker-planck"}, {"method": "brown"}):
+        with pytest.raises(DataError, match="method"):
+            fit_switching(v, 1e-6, k, 10**4, DAFFODIL, 1, **options)
+
+
+# Both
 
 
 V2 = [-0.4, -0.45]
@@ -294,9 +400,10 @@ V2 = [-0.4, -0.45]
         (-0.4, [1e-7, 1e-6, 1e-5], [3, 30, 95], 100, {}, "widths alone do not help"),
         ([-0.4, -0.45, -0.5], 1e-6, [0, 30, 100], 100, {}, "there is 1 .of 3."),
         (V2, 1e-6, [0, 100], 100, {}, "there are 0"),
+        ([0.0, 0.0], [1e-6, 1e-5], [20, 60], 100, {}, "other than 0"),
         (V2, 1e-6, [0, 0], 100, {}, "no pulse switched"),
         (V2, 1e-6, [100, 100], 100, {}, "every pulse switched"),
-        (V2, 1e-6, [60, 20], 100, {}, "does not grow with the voltage"),
+        (V2, 1e-6, [60, 20], 100, {}, "does not grow with the voltage|ends of the table"),
         ([0.4, 0.45], 1e-6, [20, 60], 100, {}, "sign that holds P"),
         ([-0.4, -0.45], 1e-6, [20, 60], 100, {"state": "AP"}, "sign that holds AP"),
         (V2, 0.0, [20, 60], 100, {}, "widths"),
@@ -316,15 +423,16 @@ V2 = [-0.4, -0.45]
         (V2, 1e-6, [20, 60], 100, {"state": [1, -1]}, "one state"),
     ],
 )
-def test_counts_that_tell_too_little(v, width, switched, trials, options, message):
-    options = {"p": DAFFODIL, "state": 1} | options
+@pytest.mark.parametrize("method", ["fokker-planck", "formula"])
+def test_counts_that_tell_too_little(v, width, switched, trials, options, message, method):
+    options = {"p": DAFFODIL, "state": 1, "method": method} | options
     with pytest.raises(DataError, match=message):
         fit_switching(v, width, switched, trials, **options)
 
 
 def test_few_pulses_do_not_determine_delta():
     """Two voltages side by side, ten pulses each: refused, as Delta is not known to within half its size."""
-    with pytest.raises(DataError, match="delta"):
+    with pytest.raises(DataError, match="[dD]elta"):
         fit_switching([-0.44, -0.4405], 1e-6, [5, 6], 10, DAFFODIL, 1)
 
 
@@ -333,7 +441,7 @@ def test_two_points_are_solved_exactly():
     k = np.round(10**6 * switching(v, 1e-6, DAFFODIL, 1))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        f = fit_switching(v, 1e-6, k, 10**6, DAFFODIL, 1)
+        f = fit_formula(v, 1e-6, k, 10**6, DAFFODIL, 1)
     assert f.dof == 0 and abs(f.deviance) < 1e-4
     assert_allclose([f.values["v_c0_p"], f.values["delta"]], [0.75, 45], rtol=0.02)
 

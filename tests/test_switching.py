@@ -146,14 +146,6 @@ def test_table_against_the_equation():
         assert np.abs(np.log10(got[seen]) - log[seen]).max() < 0.02
 
 
-def test_table_for_stabilising_currents():
-    """By detailed balance: 0.03 in log10, where it is more than the 1e-8 that the start leaves."""
-    i, delta, s = np.array([-0.02, -0.05, -0.01]), np.array([8.0, 6.0, 15.0]), np.array([20.0, 100.0, 280.0])
-    got = table.load().probabilities(i, s[:, None], delta)[0]
-    assert_allclose(got, evolve(i, delta, s, cells=2400).switched, rtol=0.07, atol=1e-8)
-    assert table.load().probabilities(-8.0, 10.0, 40.0)[0] < 1e-30
-
-
 def test_beyond_the_last_time_it_decays_exponentially():
     for i, delta in ((0.3, 20.0), (0.8, 60.0), (0.0, 10.0)):
         s = np.array([1e3, 1e4, 1e5])
@@ -394,7 +386,7 @@ def test_retention():
 @pytest.mark.parametrize(("change", "message"), [
     ({"v": np.nan}, "voltage"), ({"v": "high"}, "voltage"), ({"width": -1e-9}, "width"), ({"width": np.inf}, "width"),
     ({"state": 3}, "states"), ({"v": np.ones(3), "width": np.ones(2)}, "broadcast"), ({"method": "guess"}, "method"),
-    ({"p": MTJParams(delta=300.0)}, "table reaches"), ({"p": MTJParams(k_i=0.5e-3)}, "K_eff"),
+    ({"p": MTJParams(delta=500.0)}, "table reaches"), ({"p": MTJParams(k_i=0.5e-3)}, "K_eff"),
     ({"v": 1e30}, "volts"), ({"exponent": 1}, "method='formula'"), ({"constant": "butler"}, "method='formula'"),
     ({"method": "formula", "exponent": 3}, "exponent"), ({"method": "formula", "constant": "pi", "v": -1.0}, "constant")])
 def test_refusals(change, message):

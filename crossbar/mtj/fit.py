@@ -5,15 +5,22 @@ solution, the covariance of x its inverse, and that of the parameters diag(value
 
 Conduction: currents with independent Gaussian errors, so least squares,  F = J^T J,  J = d(I / sigma)/dx.
 
-Switching: k of n pulses of height v and width t switch the junction, binomial with (thermal activation, memoryless, no return)
+Switching: k of n pulses of height v and width t switch the junction, binomial with
 
-    P = 1 - exp(-h),  h = t r(i),  i = |I(v)| / I_c0,  V_c0 the voltage at which |I| = I_c0,
-    exponent 2:  r = tau_D^-1 sqrt(Delta/pi) (1 - i^2)(1 - i) exp(-Delta (1 - i)^2)                                   (1)
-    exponent 1:  r = tau_0^-1 exp(-Delta (1 - i)),  tau_0 = 1 ns                                                      (2)
+    P = 1 - exp(-h),  h(i, t, Delta) = -ln(1 - P),  i = |I(v)| / I_c0,  V_c0 the voltage at which |I| = I_c0,
     F = sum over points of  n h^2 / (e^h - 1) (d ln h/dx)(d ln h/dx)^T                                                (3)
 
-(1): Brown, Phys. Rev. 130, 1677 (1963), for a uniaxial perpendicular macrospin, valid while the barrier Delta (1 - i)^e is
-large: points below a barrier of 2 at the solution do not enter ((1) has its maximum near 1, above which it is no law).
+and P from the Fokker-Planck equation (crossbar.mtj.table), for pulses of any width and any 0 <= i <= 6, or from a closed rate
+h = t r(i), thermal activation without memory or return:
+
+    exponent 2:  r = tau_D^-1 sqrt(Delta/pi) (1 - i^2)(1 - i) exp(-Delta (1 - i)^2)                                   (1)
+    exponent 1:  r = tau_0^-1 exp(-Delta (1 - i)),  tau_0 = 1 ns                                                      (2)
+
+(1): Brown, Phys. Rev. 130, 1677 (1963), for a uniaxial perpendicular macrospin, valid for t >> 100 tau_D and barriers
+Delta (1 - i)^2 of several kT. Points below a barrier of 2 at the solution do not enter ((1) has its maximum near 1, above which
+it is no law); those little above, and the 5 to 9 tau_D that the way over the barrier takes, bias V_c0 and Delta while the
+deviance stays good: widths of 10, 100 and 1e4 tau_D that switch 3 to 97 % at Delta 45 give V_c0 14, 4 and 1.5 % high, Delta
+20, 10 and 2 % low.
 """
 
 import warnings
@@ -29,13 +36,12 @@ from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import as_state, current
+from crossbar.mtj.fit_switching import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.switching import TAU_0, Method
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-
-TAU_0 = 1e-9           #: attempt time of (2) [s]
-LEAST_BARRIER = 2.0    #: Delta (1 - i)^e of points that enter a fit of switching [1]
 
 # What determines each parameter of conduction.
 _MISSING = {"r_p": "currents in the P state", "tmr": "currents in the AP state, and in the P state or at voltages well above v_h",
@@ -206,30 +212,41 @@ def _inverse(information: Array, variance: float, names: Sequence[str], missing:
 
 
 def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: MTJParams,
-                  state: npt.ArrayLike, *, exponent: int = 2) -> Fit:
+                  state: npt.ArrayLike, *, exponent: int = 2, method: Method | None = None) -> Fit:
     """V_c0 and Delta of one junction from how often pulses switched it, by maximum likelihood.
 
     v, width, switched, trials : arrays that broadcast against each other. Pulse height, free minus fixed [V], of the sign
-        that switches (v <= 0 out of P, v >= 0 out of AP); pulse width [s], well above tau_D; how many of `trials` pulses
-        switched. At least two voltages at which some but not all pulses did.
+        that switches (v <= 0 out of P, v >= 0 out of AP); pulse width [s]; how many of `trials` pulses switched. At least two
+        voltages at which some but not all pulses did.
     p : the junction: conduction and, for exponent 2, tau_d, at which it is held (so alpha follows where the magnetism of p
-        is known). state : the state before the pulses. exponent : 2 for (1), 1 for (2).
-    Returns a Fit of v_c0_p or v_c0_ap [V] and delta. Points whose barrier at the solution is below LEAST_BARRIER are left
-    out, with a UserWarning: `used` says which ones entered. A deviance far above dof means that the law does not hold.
-    Raises DataError for malformed data, data that do not determine both (1 sigma above half the value), an unknown tau_d, and
-    a p with xi (unsupported).
+        is known). state : the state before the pulses.
+    method : "fokker-planck" (default of exponent 2): all points enter, Delta is sought within `table.DELTA` and I_c0 above
+        1 / `table.I_MAX` of the highest current. "formula": (1) or, with exponent=1, (2), whose default it is; for pulses
+        far longer than 100 tau_D over barriers of several kT, else biased.
+    Returns a Fit of v_c0_p or v_c0_ap [V] and delta. Of a formula, points whose barrier at the solution is below LEAST_BARRIER
+    are left out, with a UserWarning: `used` says which ones entered. A deviance far above dof means that the law does not hold.
+    Raises DataError for malformed data, data that do not determine both (1 sigma above half the value), an unknown tau_d,
+    exponent 1 with "fokker-planck", and a p with xi (unsupported).
     """
     start_state, tau = _single(p, state, exponent)
+    if method not in (None, "formula", "fokker-planck") or (method == "fokker-planck" and exponent == 1):
+        raise DataError(f"a fit of switching has the methods 'fokker-planck', of exponent 2 only, and 'formula'; got {method!r} "
+                        f"with exponent {exponent}")
     v, width, switched, trials = _counts(v, width, switched, trials)
     if np.any(v * start_state > 0):
         raise DataError(f"v has the sign that holds {'P' if start_state > 0 else 'AP'}: v < 0 switches P -> AP and v > 0 AP -> P")
     amperes = np.abs(current(v, p, start_state)[0])
-    data = _Counts(amperes=amperes, log_t=np.log(width / tau), switched=switched, trials=trials, exponent=exponent)
-    x, used = _solve(data)
+    kept: Counts
+    if exponent == 1 or method == "formula":
+        data = Thermal(amperes=amperes, s=width / tau, switched=switched, trials=trials, exponent=exponent)
+        x, used = solve(data)
+        kept = data.where(used)
+    else:
+        kept = Tabulated(amperes=amperes, s=width / tau, switched=switched, trials=trials)
+        x, used = solve_tabulated(kept), np.ones(v.size, dtype=bool)
     if not used.all():
         warnings.warn(f"{np.count_nonzero(~used)} of {used.size} points are left out: their barrier Delta (1 - i)^{exponent} is "
                       f"below {LEAST_BARRIER:g}, beyond thermal activation", UserWarning, stacklevel=2)
-    kept = data.where(used)
     i_c0, delta = np.exp(x)
     name = "v_c0_p" if start_state > 0 else "v_c0_ap"
     v_c0 = float(p.replace(i_c0_p=i_c0, i_c0_ap=i_c0).v_c0(start_state))
@@ -239,64 +256,6 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
     covariance = to_v @ _inverse(kept.information(x), 1.0, (name, "delta"), {name: missing, "delta": missing}) @ to_v
     changes = {"delta": float(delta), name: v_c0} | ({} if p.tau_d is None else {"tau_d": p.tau_d})
     return _fit(p.replace(**changes), {name: v_c0, "delta": float(delta)}, covariance, kept.deviance(x), used)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Counts:
-    """Switching counts and their likelihood as a function of x = (ln I_c0, ln Delta)."""
-
-    amperes: Array   # |I(v)| [A]
-    log_t: Array     # ln(width / attempt time)
-    switched: Array
-    trials: Array
-    exponent: int
-
-    def where(self, used: Mask) -> "_Counts":
-        return _Counts(amperes=self.amperes[used], log_t=self.log_t[used], switched=self.switched[used],
-                       trials=self.trials[used], exponent=self.exponent)
-
-    def barrier(self, x: Array) -> Array:
-        """Delta (1 - i)^e; -inf where i >= 1."""
-        rest = 1 - self.amperes / np.exp(x[0])
-        return np.where(rest > 0, np.exp(x[1]) * rest ** self.exponent, -np.inf)
-
-    def hazard(self, x: Array) -> tuple[Array, Array]:
-        """h and d ln h/dx (2, points); finite wherever `minimize` looks, though the loss is infinite there."""
-        i, delta = np.minimum(self.amperes / np.exp(max(x[0], -700)), 1 - 1e-9), float(np.exp(np.clip(x[1], -14, 14)))
-        log_rate, by_i, by_delta = _log_rate(i, delta, self.exponent)
-        return np.exp(np.clip(self.log_t + log_rate, -690, 690)), np.array([-i * by_i, by_delta])
-
-    def loss(self, x: Array) -> float:
-        """- ln likelihood per pulse; inf where a point is at i >= 1 or Delta beyond exp(+-14)."""
-        if np.any(self.amperes >= np.exp(x[0])) or abs(x[1]) > 14:
-            return np.inf
-        h = self.hazard(x)[0]
-        loss = np.sum((self.trials - self.switched) * h - scipy.special.xlogy(self.switched, -np.expm1(-h)))
-        return float(loss / np.sum(self.trials))
-
-    def gradient(self, x: Array) -> Array:
-        h, slopes = self.hazard(x)
-        odds = -np.exp(-h) / np.expm1(-h)  # 1 / (e^h - 1) without overflow
-        return slopes @ (h * (self.trials - self.switched - self.switched * odds)) / np.sum(self.trials)
-
-    def information(self, x: Array) -> Array:
-        """Fisher information, (3)."""
-        h, slopes = self.hazard(x)
-        return (slopes * (self.trials * h ** 2 * -np.exp(-h) / np.expm1(-h))) @ slopes.T
-
-    def deviance(self, x: Array) -> float:
-        share, xlogy = self.switched / self.trials, scipy.special.xlogy
-        saturated = -np.sum(xlogy(self.switched, share) + xlogy(self.trials - self.switched, 1 - share))
-        return float(2 * (self.loss(x) * np.sum(self.trials) - saturated))
-
-
-def _log_rate(i: Array, delta: float, exponent: int) -> tuple[Array, Array, Array]:
-    """ln of the rate in units of 1 / tau_D (1) or 1 / tau_0 (2), its derivative in i and in ln Delta."""
-    rest = 1 - i
-    if exponent == 1:
-        return -delta * rest, np.full_like(i, delta), -delta * rest
-    log_rate = np.log(delta / np.pi) / 2 + np.log1p(-i * i) + np.log(rest) - delta * rest ** 2
-    return log_rate, 2 * delta * rest - 2 * i / (1 - i * i) - 1 / rest, 0.5 - delta * rest ** 2
 
 
 def _single(p: MTJParams, state: npt.ArrayLike, exponent: int) -> tuple[int, float]:
@@ -322,6 +281,8 @@ def _counts(*data: npt.ArrayLike) -> list[Array]:
     names = ("voltages [V]", "pulse widths [s]", "numbers of pulses that switched", "numbers of trials")
     v, width, switched, trials = _joined([real_array(d, name) for d, name in zip(data, names, strict=True)],
                                          "v, width, switched and trials")
+    if not np.any(v):
+        raise DataError("a fit of switching needs voltages other than 0")
     if not np.all(width > 0):
         raise DataError("pulse widths [s] must be positive")
     if not np.all((switched >= 0) & (switched <= trials) & (trials >= 1) & (switched % 1 == 0) & (trials % 1 == 0)):
@@ -331,60 +292,3 @@ def _counts(*data: npt.ArrayLike) -> list[Array]:
         raise DataError(f"{'no pulse' if not np.any(switched) else 'every pulse'} switched: that bounds V_c0 and Delta but does "
                         "not determine them; measure voltages and widths at which some pulses switch")
     return [v, width, switched, trials]
-
-
-def _solve(data: _Counts) -> tuple[Array, Mask]:
-    """The likeliest x, and the points that are thermally activated there, from which it comes."""
-    _require_two_voltages(data)
-    x = _line(data)
-    used = data.barrier(x) >= LEAST_BARRIER
-    for attempt in range(40):
-        kept = data.where(used)
-        _require_two_voltages(kept)
-        x = _maximise(kept, x)
-        valid = data.barrier(x) >= LEAST_BARRIER
-        if attempt >= 5:
-            valid &= used  # points on the edge that come and go stay out
-        if np.array_equal(valid, used):
-            return x, used
-        used = valid
-    raise DataError("no set of points is thermally activated: measure longer pulses at lower voltages")
-
-
-def _require_two_voltages(data: _Counts) -> None:
-    """The likelihood has a maximum if at two voltages some but not all pulses switched."""
-    levels, which = np.unique(data.amperes, return_inverse=True)
-    switched, trials = (np.bincount(which, weights=n, minlength=levels.size) for n in (data.switched, data.trials))
-    between = np.count_nonzero((switched > 0) & (switched < trials))
-    if between < 2:
-        raise DataError(f"V_c0 and Delta need two voltages or more, in the thermally activated regime, at which some but not all "
-                        f"pulses switched; there {'is' if between == 1 else 'are'} {between} (of {levels.size}). Other pulse "
-                        "widths alone do not help: they all measure one rate")
-
-
-def _line(data: _Counts) -> Array:
-    """x to begin with: the barrier to the power 1/e is linear in the current, but for the prefactor of (1)."""
-    partly = (data.switched > 0) & (data.switched < data.trials)
-    if np.unique(data.amperes[partly]).size > 1:  # the others only bound the rate
-        data = data.where(partly)
-    h = -np.log1p(-(data.switched + 0.5) / (data.trials + 1))
-    height = np.maximum(data.log_t - np.log(h), 0) ** (1 / data.exponent)
-    weight = np.sqrt(data.trials * h ** 2 / np.expm1(h)) * height ** (data.exponent - 1)
-    slope, intercept = np.polyfit(data.amperes, height, 1, w=weight) if np.count_nonzero(weight) > 1 else (0.0, 0.0)
-    if not intercept > 0 > slope:
-        raise DataError("the share of switched pulses does not grow with the voltage as in thermal activation; look at the "
-                        "signs, at tau_d and at the pulse widths")
-    return np.log([-intercept / slope, intercept ** data.exponent])
-
-
-def _maximise(data: _Counts, x: Array) -> Array:
-    """The likeliest x: a trust region with the Fisher information for a Hessian."""
-    total = np.sum(data.trials)
-    result = scipy.optimize.minimize(data.loss, x, jac=data.gradient, hess=lambda x: data.information(x) / total,
-                                     method="trust-exact", options={"gtol": 1e-10, "maxiter": 200})
-    gradient = data.gradient(result.x)
-    distance = total * gradient @ np.linalg.lstsq(data.information(result.x) / total, gradient, rcond=None)[0]
-    if not distance < 1e-4 + 1e-13 * total:  # [sigma^2], from the maximum; a minimiser's flag at rounding error means nothing
-        raise DataError("the likelihood of these switching counts has no maximum within thermal activation; look at the signs, "
-                        "at tau_d and at the pulse widths")
-    return result.x

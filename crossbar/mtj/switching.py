@@ -90,9 +90,9 @@ def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, 
     """Probability that a rectangular pulse switches junctions which were at rest in `state`.
 
     v : voltage, free minus fixed [V]. width : [s]. v, width, state and the fields of p broadcast.
-    method : "fokker-planck", from a table, log10 P and log10(1 - P) within 0.02 of the equation for constant torque (which a
-        TMR that falls with bias makes an approximation, see `fokker_planck`); or "formula", for which `exponent` and
-        `constant` choose among (1) and (2).
+    method : "fokker-planck", from a table, log10 P and log10(1 - P) within 0.02 of the equation (0.05 below 1e-8 at Delta > 30)
+        for constant torque, which a TMR that falls with bias makes an approximation, see `fokker_planck`; or "formula", for
+        which `exponent` and `constant` choose among (1) and (2).
     Raises DataError for NaN, negative widths, unknown parameters.
     """
     return _probabilities(v, width, p, state, method, exponent, constant)[0]
