@@ -6,6 +6,7 @@ missing file.
 
 import argparse
 import contextlib
+import functools
 import json
 import logging
 import math
@@ -238,6 +239,7 @@ def _directions(p: xb.mtj.MTJParams) -> str:
     leave = np.array([1, -1])  # P, AP
     pulse = format_si(WRITE_WIDTH, "s")
 
+    @functools.cache
     def write() -> Array:
         return xb.mtj.pulse_amplitude(1 - WRITE_ERROR, WRITE_WIDTH, p, leave)
 
@@ -245,8 +247,7 @@ def _directions(p: xb.mtj.MTJParams) -> str:
         return [f"{x:.2g}" for x in xb.mtj.switching_probability(-leave * write() / share, WRITE_WIDTH, p, leave)]
 
     def retention() -> list[str]:
-        with np.errstate(divide="ignore"):  # in the cold it is infinite
-            return [_duration(float(xb.mtj.retention_time(p, FLIPPED)))] * 2
+        return [_duration(float(xb.mtj.retention_time(p, FLIPPED)))] * 2
 
     rows: list[tuple[str, tuple[str, ...], Callable[[], list[str]]]] = [
         ("V_c0", THRESHOLDS, lambda: [format_si(v, "V") for v in p.v_c0(leave)]),

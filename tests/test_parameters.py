@@ -537,7 +537,7 @@ def test_what_is_taken_may_be_changed(given):
         p = MTJParams(**given)
     except DataError:
         return
-    p.replace(v_h=0.4)
+    assert_allclose(p.replace(v_h=0.4).delta, p.delta, rtol=1e-9)
 
 
 @pytest.mark.parametrize("given", [{"v_c0_p": 0.5, "xi": -400e-15}, {"v_c0_ap": 0.5, "xi": 400e-15}], ids=str)

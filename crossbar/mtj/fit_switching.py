@@ -5,6 +5,7 @@ probability from the Fokker-Planck table, whose piecewise cubics have small jump
 gradient vanishes. Hence Fisher scoring from the best point of a coarse scan and, where that does not settle, a simplex.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -27,7 +28,7 @@ SETTLED = 1e-4  #: squared distance from the maximum [sigma^2]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Counts:
+class Counts(ABC):
     """Switching counts and their likelihood as a function of x = (ln I_c0, ln Delta)."""
 
     amperes: Array   # |I(v)| [A]
@@ -38,13 +39,13 @@ class Counts:
     def where(self, used: Mask) -> Self:
         return replace(self, amperes=self.amperes[used], s=self.s[used], switched=self.switched[used], trials=self.trials[used])
 
+    @abstractmethod
     def inside(self, x: Array) -> bool:
         """Whether the law holds there: elsewhere the loss is infinite."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hazard(self, x: Array) -> tuple[Array, Array]:
         """h and d ln h/dx (2, points); finite for any x."""
-        raise NotImplementedError
 
     def loss(self, x: Array) -> float:
         """- ln likelihood per pulse."""
