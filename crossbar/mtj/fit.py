@@ -36,7 +36,7 @@ from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import as_state, current
-from crossbar.mtj.fit_switching import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
+from crossbar.mtj.likelihood import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.switching import TAU_0, Method
 
