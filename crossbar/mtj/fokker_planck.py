@@ -92,6 +92,11 @@ def evolve(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike, *, cells: i
                      mass=per_junction(mass), z=z, log_odds=log_odds.ravel()[place])
 
 
+def cumulative_hazard(switched: Array, error: Array) -> Array:
+    """-ln(error) of complementary probabilities, from the smaller of the two, so that neither tail loses digits."""
+    return np.where(switched < 0.5, -np.log1p(-np.minimum(switched, 0.5)), -np.log(np.maximum(error, 1e-300)))
+
+
 def mean_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
     """Mean time (n,) [tau_D] to be found switched, the integral of 1 - P(s) / P(infinity) over s, for i >= 0 and delta (n,).
 
@@ -103,7 +108,7 @@ def mean_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
     e = evolve(i, delta, s)
     done, left = e.switched * (1 + np.exp(e.log_odds)), e.error - np.exp(e.log_odds) * e.switched  # P / P(infinity), 1 - that
     left = np.maximum(left, 0)
-    last = np.where(done[-2:] < 0.5, -np.log1p(-np.minimum(done[-2:], 0.5)), -np.log(np.maximum(left[-2:], DEAD)))
+    last = cumulative_hazard(done[-2:], left[-2:])
     with np.errstate(divide="ignore", invalid="ignore"):  # nothing left: no tail
         tail = np.where(left[-1] > DEAD, left[-1] * (s[-1] - s[-2]) / (last[1] - last[0]), 0.0)
     return s[0] + scipy.integrate.simpson(left, x=s, axis=0) + tail

@@ -15,6 +15,7 @@ import scipy
 
 from crossbar.errors import DataError
 from crossbar.mtj import table
+from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.mtj.switching import thermal_rate
 
 Array = npt.NDArray[np.float64]
@@ -181,8 +182,7 @@ class Tabulated(Counts):
         i_c0, delta = (np.exp(np.clip(part, a - MARGIN, b + MARGIN))[..., None]
                        for part, a, b in zip(x, low, high, strict=True))
         switched, error = table.load().probabilities(self.amperes / i_c0, self.s, delta)
-        h = np.where(switched < 0.5, -np.log1p(-np.minimum(switched, 0.5)), -np.log(np.maximum(error, 1e-300)))
-        return np.maximum(h, 1e-300)
+        return np.maximum(cumulative_hazard(switched, error), 1e-300)
 
     def loss(self, x: Array) -> float:
         return float(self._loss(self.cumulative(x))) if self.inside(x) else np.inf

@@ -36,6 +36,7 @@ from crossbar.errors import DataError
 from crossbar.mtj.llgs import Drive, integrate
 from crossbar.mtj.macrospin import Macrospin, Polarizer, unit_vectors
 from crossbar.mtj.parameters import GAMMA
+from crossbar.mtj.variation import Law, check_law, scattered
 from crossbar.units import E_CHARGE, HBAR
 
 Array = npt.NDArray[np.float64]
@@ -167,7 +168,7 @@ _NUMBERS = (*_POSITIVE, "temperature", "beta_1", "beta_2", "current_2")
 
 def sample_neurons(neuron: TwoPolarizerNeuron, n: int, rng: np.random.Generator, *, diameter: float = 0.0, thickness: float = 0.0,
                    alpha: float = 0.0, eta: float = 0.0, field: float = 0.0, ra: float = 0.0, polarization: float = 0.0,
-                   distribution: Literal["normal", "lognormal"] = "normal") -> TwoPolarizerNeuron:
+                   distribution: Law = "normal") -> TwoPolarizerNeuron:
     """n neurons around nominal ones (a single one, or n): relative standard deviations (0.05 is 5 %), laws as in `variation`.
 
     The diameter moves the volume and, by the area, G_0; ra moves G_0 alone, eta both efficiencies, field the whole vector.
@@ -176,8 +177,7 @@ def sample_neurons(neuron: TwoPolarizerNeuron, n: int, rng: np.random.Generator,
     """
     if not isinstance(n, (int, np.integer)) or n < 1 or neuron.shape not in ((), (n,)):
         raise DataError(f"{n!r} neurons cannot be drawn around nominal ones of shape {neuron.shape}")
-    if distribution not in ("normal", "lognormal"):
-        raise DataError(f"the distribution of a variation is 'normal' or 'lognormal', got {distribution!r}")
+    check_law(distribution)
     memory.require(f"{n} neurons", 200.0 * n)
     f = {}
     for cause, sigma in {"diameter": diameter, "thickness": thickness, "alpha": alpha, "eta": eta, "field": field, "ra": ra,
@@ -185,7 +185,7 @@ def sample_neurons(neuron: TwoPolarizerNeuron, n: int, rng: np.random.Generator,
         if np.ndim(finite(sigma, f"the variation of {cause}")) or not 0 <= sigma <= 1:
             raise DataError(f"the variation of {cause} must be one number between 0 and 1 (0.05 is 5 %), got {sigma!r}")
         z = generator(rng).standard_normal(n)
-        f[cause] = 1 + sigma * z if distribution == "normal" else np.exp(math.sqrt(math.log1p(sigma ** 2)) * z)
+        f[cause] = scattered(z, sigma, distribution)
         if np.any(f[cause] <= 0):
             raise DataError(f"{np.count_nonzero(f[cause] <= 0)} of {n} neurons came out with {cause} <= 0: reduce the variation "
                             "or take the lognormal law")

@@ -34,6 +34,7 @@ from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj import table
 from crossbar.mtj.conduction import as_state, current
+from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.mtj.parameters import MTJParams
 
 Array = npt.NDArray[np.float64]
@@ -138,9 +139,9 @@ def read_disturb(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: np
     if not (np.isfinite(reads) & (reads >= 0)).all():
         raise DataError("the number of reads must be finite and at least 0")
     switched, error = _probabilities(v, width, p, state, method, exponent, "flow")
-    log_error = np.where(switched < 0.5, np.log1p(-np.minimum(switched, 0.5)), np.log(np.maximum(error, 1e-300)))
-    _fitting(reads=reads, others=log_error)
-    return -np.expm1(reads * log_error)
+    hazard = cumulative_hazard(switched, error)
+    _fitting(reads=reads, others=hazard)
+    return -np.expm1(-reads * hazard)
 
 
 def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:

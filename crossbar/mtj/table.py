@@ -35,7 +35,7 @@ import platformdirs
 from numba import njit, prange
 from tqdm import tqdm
 
-from crossbar.mtj.fokker_planck import Evolution, evolve
+from crossbar.mtj.fokker_planck import Evolution, cumulative_hazard, evolve
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -218,7 +218,7 @@ def _log_hazard(switched: Array, error: Array, odds: Array) -> Array:
     """ln H of (1), at least LEAST; NaN where it has drowned: the error nearly at its equilibrium value, or below FLOOR."""
     ratio, rest = switched * (1 + odds), error - odds * switched
     alive = (rest > 1e-5 * error) & (error > FLOOR)
-    h = np.where(ratio < 0.5, -np.log1p(-np.minimum(ratio, 0.5)), -np.log(np.where(alive, rest, 0.5)))
+    h = cumulative_hazard(ratio, rest)
     return np.where(alive, np.log(np.maximum(h / (1 + odds), LEAST)), np.nan)
 
 

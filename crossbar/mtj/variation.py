@@ -31,6 +31,7 @@ from crossbar.mtj.parameters import MTJParams
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Shape = int | tuple[int, ...]
+Law = Literal["normal", "lognormal"]
 
 _CAUSES = ("diameter", "ra", "tmr", "k_i", "alpha")  # in the order in which they are drawn
 _MAGNETISM = ("diameter", "thickness", "m_s", "k_i")  # what Delta follows from
@@ -49,13 +50,12 @@ class Variation:
     tmr: float = 0.0       # [1], of the TMR at zero bias
     k_i: float = 0.0       # [1], of the interface anisotropy; belongs below 0.01, see above
     alpha: float = 0.0     # [1], of the damping
-    distribution: Literal["normal", "lognormal"] = "normal"
+    distribution: Law = "normal"
 
     def __post_init__(self) -> None:
         for cause in _CAUSES:
             object.__setattr__(self, cause, _share(getattr(self, cause), f"the variation of {cause}"))
-        if self.distribution not in ("normal", "lognormal"):
-            raise DataError(f"the distribution of a variation is 'normal' or 'lognormal', got {self.distribution!r}")
+        check_law(self.distribution)
 
 
 def sample(p: MTJParams, variation: Variation, shape: Shape, rng: np.random.Generator, *,
@@ -117,9 +117,19 @@ def _factors(variation: Variation, size: int, rng: np.random.Generator) -> dict[
     for cause in _CAUSES:
         z, sigma = generator(rng).standard_normal(size), getattr(variation, cause)
         if sigma:
-            normal = variation.distribution == "normal"
-            factors[cause] = 1 + sigma * z if normal else np.exp(math.sqrt(math.log1p(sigma ** 2)) * z)
+            factors[cause] = scattered(z, sigma, variation.distribution)
     return factors
+
+
+def scattered(z: Array, sigma: float, distribution: Law) -> Array:
+    """x / x_0 of standard normal z, by the law of that name."""
+    return 1 + sigma * z if distribution == "normal" else np.exp(math.sqrt(math.log1p(sigma ** 2)) * z)
+
+
+def check_law(distribution: str) -> None:
+    """Raise DataError unless it is a law of variation."""
+    if distribution not in ("normal", "lognormal"):
+        raise DataError(f"the distribution of a variation is 'normal' or 'lognormal', got {distribution!r}")
 
 
 def _lowest(p: MTJParams, variation: Variation, shape: tuple[int, ...]) -> dict[str, Array]:
