@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import solve_banded
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import kernels
-from crossbar.solvers.lines import Plane, solve_planes
+from crossbar.solvers import balance, kernels
+from crossbar.solvers.lines import Law, Plane, solve_planes
 
 SEED = 1_630_558_291
 
@@ -47,24 +47,22 @@ def ladder(r, d, f, near=0.0, far=0.0):
     return x[:n], x[n:]
 
 
-def blocks(lines):
-    return (lines + kernels.WIDTH - 1) // kernels.WIDTH
-
-
 def swept(r, d, f):
-    """x (B, n, L) and f . x (B,) by the kernels."""
-    a, h, x = np.empty_like(d), np.empty_like(d), np.empty_like(f)
-    dots = np.empty((len(f), blocks(f.shape[2])))
-    kernels.factor(r, d, a, h)
-    kernels.sweep(a, h, f, x, dots)
-    return x, dots.sum(axis=1)
+    """x (B, n, L) by the float64 solve of the second plane."""
+    x = np.empty_like(f)
+    kernels.finish_second(r, d, f, np.zeros(len(f)), np.zeros_like(f), np.ones(len(f)), x)
+    return x
 
 
 def misfit(r, x, load):
     """KCL misfit (B, n, L), near and far currents (B, L) by the kernel."""
     rho = np.empty_like(x)
     near, far = np.empty((len(x), x.shape[2])), np.empty((len(x), x.shape[2]))
-    kernels.kcl(r, x, np.zeros_like(x), load, rho, near, far)
+    sums = np.empty((len(x), kernels.blocks(x.shape[2], balance.WIDTH), 3))
+    balance.kcl(r, x, np.empty((0, 0, 0)), load, 1.0, rho, near, far, sums)
+    assert_allclose(sums[..., 0].sum(axis=1), np.abs(rho).sum(axis=(1, 2)), rtol=1e-12)
+    assert_allclose(sums[..., 1].max(axis=1), np.abs(rho).max(axis=(1, 2)), rtol=0)
+    assert_allclose(sums[..., 2].sum(axis=1), np.abs(load).sum(axis=(1, 2)), rtol=1e-12)
     return rho, near, far
 
 
@@ -85,13 +83,12 @@ def test_sweep_solves_the_tridiagonal_systems(n, lines, shared):
     rng = generator(n, lines)
     r, d, f = random_lines(rng, 1 if shared else 3, n, lines, "finite")
     f = rng.normal(size=(3, n, lines))
-    x, dots = swept(r, d, f)
+    x = swept(r, d, f)
     for b, line in [(0, 0), (1, lines - 1), (2, lines // 2)]:
         band = np.zeros((3, n))
         band[1] = d[0 if shared else b, :, line] + 1 / r[:-1, line] + 1 / r[1:, line]
         band[0, 1:] = band[2, :-1] = -1 / r[1:-1, line]
         assert_allclose(x[b, :, line], solve_banded((1, 1), band, f[b, :, line]), rtol=1e-9)
-    assert_allclose(dots, (f * x).sum(axis=(1, 2)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["finite", "zeros", "openings", "zeros and openings"])
@@ -99,20 +96,10 @@ def test_sweep_solves_the_tridiagonal_systems(n, lines, shared):
 def test_sweep_from_zero_to_infinite_segments(n, kind):
     rng = generator(n, len(kind))
     r, d, f = random_lines(rng, 2, n, 40, kind)
-    x, _ = swept(r, d, f)
+    x = swept(r, d, f)
     for b, line in np.ndindex(2, 40):
         expected, _ = ladder(r[:, line], d[b, :, line], f[b, :, line])
         assert_allclose(x[b, :, line], expected, rtol=1e-9, atol=1e-12)
-
-
-def test_sweep_in_place():
-    rng = generator(1)
-    r, d, f = random_lines(rng, 1, 9, 20, "zeros and openings")
-    a, h, dots = np.empty_like(d), np.empty_like(d), np.empty((1, 1))
-    kernels.factor(r, d, a, h)
-    expected, _ = swept(r, d, f)
-    kernels.sweep(a, h, f, f, dots)
-    assert_array_equal(f, expected)
 
 
 @pytest.mark.parametrize("exponent", [-9, -6, 6, 12])
@@ -123,7 +110,7 @@ def test_sweep_keeps_its_digits_for_any_wire(exponent):
     rng = generator(2, exponent + 20)
     r = rng.uniform(1, 2, (6, 1)) * 10.0**exponent
     d, f = rng.uniform(1e-4, 2e-4, (1, 5, 1)), rng.uniform(0.1, 1, (1, 5, 1))
-    got = swept(r, d, f)[0][0, :, 0]
+    got = swept(r, d, f)[0, :, 0]
     wires, cells, given = ([Fraction(float(x)) for x in array.ravel()] for array in (r, d, f))
     seen, norton = [Fraction(0)] * 6, [Fraction(0)] * 6
     for j in range(4, -1, -1):
@@ -144,7 +131,7 @@ def test_lines_without_cells_divide_the_voltage():
     shorted = r.sum(axis=0) == 0
     far[:, shorted] = near[:, shorted]
     out = np.empty((2, n, lines))
-    kernels.lines_alone(r, near, far, out)
+    balance.lines_alone(r, near, far, out)
     for b, line in np.ndindex(2, lines):
         held = np.array(
             [np.isfinite(r[:j + 1, line]).all() or np.isfinite(r[j + 1:, line]).all() for j in range(n)]
@@ -234,8 +221,16 @@ def dense(word, bit, g):
     return x[:, 0], x[:, 1]
 
 
+def law_of(current, linear=False):
+    """The law of two-terminal cells from current(v) -> i, slope."""
+    def both(v, _):
+        i, slope = current(v)
+        return i, slope, slope
+    return Law(both, linear)
+
+
 def ohmic(g):
-    return lambda v: (g * v, g[None])
+    return law_of(lambda v: (g * v, g[None]), linear=True)
 
 
 @pytest.mark.parametrize("open_ends", [True, False], ids=["two open sides", "four driven sides"])
@@ -245,10 +240,10 @@ def test_planes_against_dense_nodal_analysis(shape, ratio, open_ends):
     rng = generator(6, *shape)
     word, bit = random_planes(rng, *shape, 3, open_ends=open_ends)
     g = rng.uniform(0.1, 1.0, shape) * ratio / 5
-    s = solve_planes(word, bit, ohmic(g), linear=True, rtol=1e-12)
+    s = solve_planes(word, bit, ohmic(g), rtol=1e-12)
     u, v = dense(word, bit, g)
-    assert_allclose(s.u, u, rtol=0, atol=1e-9)
-    assert_allclose(s.v, v, rtol=0, atol=1e-9)
+    assert_allclose(s.nodes[0], u, rtol=0, atol=1e-9)
+    assert_allclose(s.nodes[1], v, rtol=0, atol=1e-9)
     bottom = (v[:, -1] - bit.far) / bit.r[-1]
     left = (u[:, :, 0] - word.near) / word.r[0]
     scale = np.abs(g * (u - v)).sum()
@@ -265,8 +260,8 @@ def test_property_residual_is_that_of_the_voltages(m, n, seed, decade):
     word, bit = random_planes(rng, m, n, 2, open_ends=False)
     g = 10 ** rng.uniform(decade - 1, decade, (m, n))
     for rtol in (1e-3, 1e-10):
-        s = solve_planes(word, bit, ohmic(g), linear=True, rtol=rtol)
-        u, v = s.u, s.v
+        s = solve_planes(word, bit, ohmic(g), rtol=rtol)
+        u, v = s.nodes[0], s.nodes[1]
         kcl = np.zeros(2)
         for plane, x, cells in (
             (word, u, g * (u - v)),
@@ -293,8 +288,8 @@ def test_newton_on_nonlinear_cells(law):
         "saturating": lambda v: (g * 0.1 * np.arctan(v / 0.1), g / (1 + (v / 0.1) ** 2)),
     }[law]
     word, bit = random_planes(rng, m, n, 4, r=(5.0, 50.0), open_ends=False)
-    s = solve_planes(word, bit, current, linear=False, rtol=1e-11)
-    u, v = s.u, s.v
+    s = solve_planes(word, bit, law_of(current), rtol=1e-11)
+    u, v = s.nodes[0], s.nodes[1]
     i = current(u - v)[0]
     whole = np.concatenate((word.near[..., None], u, word.far[..., None]), axis=2)
     wires = -np.diff(whole, axis=2) / word.r.T
@@ -312,19 +307,19 @@ def test_wide_spread_of_inputs_in_one_batch():
     scale = np.array([1.0, 1e-6, 1e-12, 0.0])[:, None]
     scaled = [Plane(p.r, p.near[:1] * scale, p.far[:1] * scale) for p in (word, bit)]
     g = rng.uniform(1e-4, 1e-3, (8, 6))
-    s = solve_planes(*scaled, ohmic(g), linear=True)
+    s = solve_planes(*scaled, ohmic(g))
     u, v = dense(*scaled, g)
     for k in range(3):
-        assert_allclose(s.v[k], v[k], rtol=0, atol=1e-9 * scale[k, 0])
-        assert_allclose(s.u[k], u[k], rtol=0, atol=1e-9 * scale[k, 0])
-    assert (s.v[3] == 0).all()
+        assert_allclose(s.nodes[1][k], v[k], rtol=0, atol=1e-9 * scale[k, 0])
+        assert_allclose(s.nodes[0][k], u[k], rtol=0, atol=1e-9 * scale[k, 0])
+    assert (s.nodes[1][3] == 0).all()
 
 
 def test_negative_slope_is_refused():
     rng = generator(9)
     word, bit = random_planes(rng, 3, 4, 1)
     with pytest.raises(ConvergenceError, match="negative slope"):
-        solve_planes(word, bit, lambda v: (-1e-3 * v, np.full((1, 3, 4), -1e-3)), linear=True)
+        solve_planes(word, bit, law_of(lambda v: (-1e-3 * v, np.full((1, 3, 4), -1e-3)), linear=True))
 
 
 def test_wrong_slopes_do_not_give_a_wrong_answer():
@@ -332,8 +327,8 @@ def test_wrong_slopes_do_not_give_a_wrong_answer():
     rng = generator(10)
     word, bit = random_planes(rng, 5, 4, 1)
     g = rng.uniform(1e-3, 2e-3, (5, 4))
-    s = solve_planes(word, bit, lambda v: (g * v, 1.5 * g[None]), linear=True)
-    assert_allclose(s.v, dense(word, bit, g)[1], rtol=0, atol=1e-9)
+    s = solve_planes(word, bit, law_of(lambda v: (g * v, 1.5 * g[None]), linear=True))
+    assert_allclose(s.nodes[1], dense(word, bit, g)[1], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("rtol", [1e-30, 0.0])
@@ -341,7 +336,7 @@ def test_unreachable_tolerance(rtol):
     rng = generator(11)
     word, bit = random_planes(rng, 6, 5, 2)
     with pytest.raises(ConvergenceError) as error:
-        solve_planes(word, bit, ohmic(rng.uniform(1e-4, 2e-4, (6, 5))), linear=True, rtol=rtol)
+        solve_planes(word, bit, ohmic(rng.uniform(1e-4, 2e-4, (6, 5))), rtol=rtol)
     assert len(error.value.trace) > 1
 
 
@@ -353,17 +348,17 @@ def test_same_bits_for_one_and_two_threads(linear):
     m, n = 2 * kernels.WIDTH + 31, kernels.WIDTH + 7
     word, bit = random_planes(rng, m, n, 2)
     g = rng.uniform(1e-5, 1e-4, (m, n))
-    law = ohmic(g) if linear else lambda v: (g * (v + v**3), g * (1 + 3 * v**2))
+    law = ohmic(g) if linear else law_of(lambda v: (g * (v + v**3), g * (1 + 3 * v**2)))
     usual, solved = numba.get_num_threads(), []
     try:
         for threads in (1, 2):
             numba.set_num_threads(threads)
-            solved.append(solve_planes(word, bit, law, linear=linear))
+            solved.append(solve_planes(word, bit, law))
     finally:
         numba.set_num_threads(usual)
     one, two = solved
     assert one.iterations == two.iterations and one.trace == two.trace
     for a, b in zip(
-        (one.u, one.v, one.residual, *one.out), (two.u, two.v, two.residual, *two.out), strict=True
+        (*one.nodes, one.residual, *one.out), (*two.nodes, two.residual, *two.out), strict=True
     ):
         assert_array_equal(a, b)

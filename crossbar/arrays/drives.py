@@ -10,7 +10,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.elements.base import Array, IntArray, Mask
-from crossbar.elements.xbar import SIDES, lines_of
+from crossbar.elements.xbar import SIDES, distinct, lines_of
 from crossbar.errors import DataError, TopologyError
 
 Drive = npt.ArrayLike | None
@@ -81,8 +81,8 @@ class Drives:
 
     def check_shorts(self, r_word: Array, r_bit: Array) -> None:
         """Raise TopologyError where a line of exactly 0 ohm joins two voltages; resistances as of `with_leads`."""
-        for a, b, total in (("word_left", "word_right", r_word.sum(axis=1)), ("bit_top", "bit_bottom", r_bit.sum(axis=0))):
-            clash = (total == 0) & (self.volts[a] != self.volts[b])
+        for a, b, r in (("word_left", "word_right", r_word), ("bit_top", "bit_bottom", r_bit.T)):
+            clash = (distinct(r).sum(axis=1) == 0) & (self.volts[a] != self.volts[b])
             if clash.any():
                 k, line = np.argwhere(clash)[0]
                 raise TopologyError(f"{a}[{line}] at {self.volts[a][k, line]:g} V and {b}[{line}] at "

@@ -102,8 +102,7 @@ class PassiveArray:
         solve = self._solve_lines if method == "lines" else self._solve_general
         parts = []
         for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
-            part = solve(drives.take(which), rtol)
-            parts.append((which, part if keep == "nodes" else replace(part, nodes=None)))
+            parts.append((which, solve(drives.take(which), rtol, keep == "nodes")))
         return _gather(parts, drives.single)
 
     def transfer(self, source: str, sink: str, **others: Drive) -> Array:
@@ -148,7 +147,7 @@ class PassiveArray:
                                r_driver=self.r_driver, terminals=terminals))
         return builder.build()
 
-    def _solve_general(self, drives: Drives, rtol: float) -> ArraySolution:
+    def _solve_general(self, drives: Drives, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
             point = operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol)
@@ -156,24 +155,24 @@ class PassiveArray:
             if solution.relative_residual > rtol:
                 raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
                                        f"{rtol:.1e}", point.root.trace)
-            parts.append((np.array([k]), _as_batch(solution)))
+            parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return _gather(parts, single=False)
 
-    def _solve_lines(self, drives: Drives, rtol: float) -> ArraySolution:
+    def _solve_lines(self, drives: Drives, rtol: float, nodes: bool) -> ArraySolution:
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
         drives.check_shorts(r_word, r_bit)
         isolated = isolated_nodes(r_word, r_bit, self.cells.conductance > 0)
         left, right, top, bottom = (drives.volts[side] for side in SIDES)
-        done = solve_planes(Plane(np.ascontiguousarray(r_word.T), left, right), Plane(r_bit, top, bottom),
-                            _law(self.cells, isolated), linear=self.cells.linear, rtol=rtol)
-        if isolated is not None:
-            for x, lost in zip((done.u, done.v), isolated, strict=True):
+        done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), _law(self.cells, isolated),
+                            rtol=rtol, nodes=nodes)
+        if isolated is not None and done.nodes is not None:
+            for x, lost in zip(done.nodes, isolated, strict=True):
                 x[:, lost] = np.nan
         return ArraySolution(
             cells=self.cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={side: np.where(on[side], drives.volts[side], np.nan) for side in SIDES},
-            terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=(done.u, done.v),
+            terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=done.nodes,
             residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,
             method="lines")
 
@@ -191,11 +190,21 @@ def _law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
     """The cells' law as the line solver takes it: slopes with a batch axis, isolated cells dead."""
     alive = None if isolated is None else ~(isolated[0] | isolated[1])
 
-    def law(v: Array) -> tuple[Array, Array]:
+    def current(v: Array, _: object) -> tuple[Array, Array, Array]:
         i, g = cells.current(v)
         g = g.reshape(-1, *cells.shape)
-        return (i, g) if alive is None else (i * alive, g * alive)
-    return law
+        if alive is not None:
+            i, g = i * alive, g * alive
+        return i, g, g
+
+    def ohmic(v: Array, _: object) -> tuple[Array, Array, Array]:
+        np.multiply(slope, v, out=v)
+        return v, slope, slope
+
+    if not cells.linear:
+        return Law(current, linear=False)
+    slope = cells.conductance[None] if alive is None else (cells.conductance * alive)[None]
+    return Law(ohmic, linear=True)
 
 
 def _as_batch(s: ArraySolution) -> ArraySolution:

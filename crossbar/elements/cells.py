@@ -73,6 +73,10 @@ class LinearCells(Cells):
     def current(self, v: Array) -> tuple[Array, Array]:
         return self.g * v, self.g
 
+    @property
+    def conductance(self) -> Array:
+        return self.g
+
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
         return Resistors(names=names, nodes=nodes, g=self.g.ravel()[which])
 

@@ -40,7 +40,7 @@ def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> 
                         f"got {r.shape}")
     if not (r >= 0).all():
         raise DataError(f"{name} must be at least 0 ohm (0: exact short, inf: open) and not NaN")
-    return np.array(np.broadcast_to(r, shape))
+    return np.broadcast_to(r.copy(), shape)
 
 
 def driver_resistance(value: npt.ArrayLike | Mapping[str, npt.ArrayLike], shape: tuple[int, int]) -> dict[str, Array]:
@@ -59,16 +59,27 @@ def with_leads(r_word: Array, r_bit: Array, r_driver: Mapping[str, Array],
 
     connected : {side: (lines,) bool}; a missing side is open.
     """
-    word, bit = r_word.copy(), r_bit.copy()
-    for side, lead in zip(SIDES, (word[:, 0], word[:, -1], bit[0], bit[-1]), strict=True):
-        lead += r_driver[side]
-        lead[~connected.get(side, np.zeros(len(lead), bool))] = np.inf
-    return word, bit
+    left, right, top, bottom = (np.where(connected.get(side, False), r_driver[side], np.inf) for side in SIDES)
+    return _led(r_word, left, right), _led(r_bit.T, top, bottom).T
+
+
+def _led(r: Array, near: Array, far: Array) -> Array:
+    """Lines r (L, n+1) with near and far (L,) added in their leads; lines that are all alike stay one, broadcast."""
+    alike = r.strides[0] == 0 and (near == near[0]).all() and (far == far[0]).all()
+    out = (r[:1] if alike else r).copy(order="K")
+    out[:, 0] += near[:len(out)]
+    out[:, -1] += far[:len(out)]
+    return np.broadcast_to(out, r.shape)
+
+
+def distinct(r: Array) -> Array:
+    """r (L, n+1), or (1, n+1) of it if a broadcast made all lines alike."""
+    return r[:1] if r.strides[0] == 0 else r
 
 
 def isolated_nodes(r_word: Array, r_bit: Array, conducting: Mask) -> tuple[Mask, Mask] | None:
     """Word and bit nodes (M, N) that no terminal reaches, or None if there is none; resistances as of `with_leads`."""
-    if np.isinf(r_word).sum(axis=1).max() <= 1 and np.isinf(r_bit).sum(axis=0).max() <= 1:
+    if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (r_word, r_bit.T)):
         return None  # one opening cuts a line into pieces that each keep a terminal
     word, word_held = _pieces(np.isinf(r_word))
     bit_t, bit_held = _pieces(np.isinf(r_bit.T))

@@ -1,57 +1,78 @@
-"""Two planes of resistive lines joined by cells, solved in O(cells) by conjugate gradients.
+"""Two planes of resistive lines joined by cells, solved in O(cells) by Newton's method with matrix-free linear steps.
 
-    [ R + D   -D   ] [u]   [f_u]     R, C: wires of the first and second plane (tridiagonal along their lines)
-    [  -D    C + D ] [v] = [f_v]     D: slopes of the cell currents i(u - v), diagonal
+    rho = KCL misfit of the true cell currents,   A delta = rho,   x += delta
 
-Eliminating u leaves S v = (C + D) v - D (R + D)^-1 D v, solved by conjugate gradients preconditioned with (C + D)^-1: one
-sweep along the lines of each plane an iteration. Since s = (C + D) p obeys the same recurrence as p (s = residual + beta s),
-C is never multiplied: no current is ever formed as wire conductance times voltage difference.
+For linear cells the same loop is iterative refinement. A linear step is `schur.Schur` where the planes cross (word and bit lines)
+and `ladders.Ladders` where they run alongside each other (bit and source lines of a column).
 
 Unknowns are deviations from `lines_alone`, the voltages of the lines without cells, whose wire currents are known exactly: with a
-wire of 1 uohm a node voltage of 1 V resolves 1e-10 A, a deviation resolves its own current to rounding. Newton's method
-and iterative refinement are the same loop:  rho = KCL misfit of the true cell currents, A delta = rho, x += delta.
+wire of 1 uohm a node voltage of 1 V resolves 1e-10 A, a deviation resolves its own current to rounding.
 
-The second plane is kept as v[b, i, j] (sweeps along i), the first transposed, u[b, j, i] (sweeps along j).
+The second plane is kept as v[b, i, j] (sweeps along i). The first lies transposed where it crosses, u[b, j, i] (sweeps along j).
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import kernels
+from crossbar.solvers import balance
+from crossbar.solvers.ladders import Ladders
+from crossbar.solvers.schur import Schur
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-
-#: Cell voltages (B, M, N) -> currents [A] and slopes [S]; slopes of batch 1 mean the same for every input.
-Law = Callable[[Array], tuple[Array, Array]]
+Trace = list[tuple[int, float]]  # (iterations so far, worst relative residual) a step
 
 _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the KCL misfit
 _SERIAL = 20_000      # cells times inputs below which one thread does it
-_FLOOR = 1e-13        # relative reduction that one inner solve can reach
+_STALLED = 0.1        # reduction of the misfit by a linear step below which float32 is not enough
 _WEAK = 1e3           # a segment so many times the least of its line separates stretches
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """What the cells carry: current(cell, foot) -> i, di/du, -di/dv with u, v the voltages of the first and second plane.
+
+    cell (B, M, N): u - v [V], which may be overwritten; foot(): v itself (B, M, N) [V]. Slopes of batch 1 mean the same for every
+    input; where a law is `symmetric` both slopes are one array.
+    """
+
+    current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]
+    linear: bool
+    symmetric: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
     """Lines of one plane: L lines of n nodes."""
 
-    r: Array     # (n + 1, L) segment resistances with leads and drivers [ohm]; inf: open
+    r: Array     # (n + 1, L), or (n + 1, 1) if all are alike: segments with leads and drivers [ohm]; inf: open
     near: Array  # (B, L) terminal voltages before segment 0 [V]; unused where r[0] is inf
     far: Array   # (B, L) terminal voltages behind segment n [V]
 
+    @classmethod
+    def of(cls, r: Array, near: Array, far: Array) -> "Plane":
+        """From r (n + 1, L) in any layout; lines that a broadcast made alike are kept once."""
+        return cls(np.ascontiguousarray(r[:, :1] if r.strides[1] == 0 else r), near, far)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(B, n, L)."""
+        return len(self.near), len(self.r) - 1, self.near.shape[1]
+
     def alone(self) -> Array:
         """Node voltages (B, n, L) without cells [V]."""
-        out = np.empty((len(self.near), len(self.r) - 1, self.r.shape[1]))
-        kernels.lines_alone(self.r, self.near, self.far, out)
+        out = np.empty(self.shape)
+        balance.lines_alone(self.r, self.near, self.far, out)
         return out
 
     def through(self) -> Array:
@@ -60,226 +81,229 @@ class Plane:
         return np.where(total > 0, self.near - self.far, 0.0) / np.where(total > 0, total, 1.0)
 
     @cached_property
-    def weak(self) -> Array:
-        """(L,) resistance from which on a segment separates stretches of line that get a voltage of their own [ohm]."""
-        return _WEAK * np.where(self.r > 0, self.r, np.inf).min(axis=0)
-
-    def parts(self, limit: Array) -> bool:
-        """Whether some stretch of line hangs on segments of at least `limit` (L,) ohm only."""
-        return bool(((self.r >= limit).sum(axis=0) > 1).any())
+    def loose(self) -> list[tuple[Array, bool]]:
+        """Resistances (L or 1,) from which on segments separate stretches of line that get a voltage of their own, and whether
+        that drives current: openings, then weak segments; only what some stretch hangs on at both ends."""
+        opened = np.full(self.r.shape[1], np.inf)
+        weak = _WEAK * np.where(self.r > 0, self.r, np.inf).min(axis=0)
+        return [(limit, drives) for limit, drives in ((opened, False), (weak, True))
+                if ((self.r >= limit).sum(axis=0) > 1).any()]
 
 
 @dataclass(frozen=True, eq=False)
 class PlanesSolution:
-    """Node voltages and terminal currents of both planes; near and far currents (B, L) flow out of the array."""
+    """Terminal currents and node voltages of both planes; near and far currents (B, L) flow out of the array."""
 
-    u: Array            # (B, M, N) [V], first plane
-    v: Array            # (B, M, N) [V]
-    out: tuple[Array, Array, Array, Array]  # u near, u far, v near, v far [A]
+    nodes: tuple[Array, Array] | None       # (B, M, N) [V], first and second plane, if asked for
+    out: tuple[Array, Array, Array, Array]  # first near, first far, second near, second far [A]
     residual: Array           # (B,) largest |KCL misfit| of a node [A]
     relative_residual: Array  # (B,) sum |KCL misfit| / sum |cell current|
-    iterations: int           # conjugate-gradient iterations, all steps together
-    trace: tuple[tuple[int, float], ...]  # (iterations so far, worst relative residual) a step
+    iterations: int           # inner iterations, all steps together
+    trace: tuple[tuple[int, float], ...]
 
 
-@dataclass(eq=False)
-class _State:
-    """Where a Newton step stands: base + deviation of both planes, and what they imply."""
-
-    base_u: Array
-    base_v: Array
-    shift_u: Array  # the part of base that drives current through weak segments
-    shift_v: Array
-    u: Array
-    v: Array
-    rho_u: Array
-    rho_v: Array
-    slopes: Array
-    ends: tuple[Array, Array, Array, Array]
-    misfit: Array  # (B,) sum |KCL|
-    carried: Array  # (B,) sum |cell current|
-    noise: Array    # (B,) misfit that rounding of the node voltages leaves
-
-
-def solve_planes(word: Plane, bit: Plane, law: Law, *, linear: bool, rtol: float = 1e-10) -> PlanesSolution:
+def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True, rtol: float = 1e-10, nodes: bool = True,
+                 start: tuple[Array, Array] | None = None) -> PlanesSolution:
     """Solve both planes to sum |KCL| <= rtol sum |cell current|, for every input of the batch.
 
-    Raises ConvergenceError where that is missed, or where a cell has a negative slope.
+    crossed : whether line i of the first plane meets line j of the second at cell (i, j); else both have N lines of M nodes.
+    nodes : whether node voltages are wanted. start : node voltages (B or 1, M, N) of both planes to begin with.
+    Raises ConvergenceError, with its trace, where the tolerance is missed or a cell has a negative slope.
     """
-    with _threads(word.near.shape[0] * word.r.shape[1] * bit.r.shape[1]):
-        return _newton(word, bit, law, linear, rtol)
+    with _threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
+        state = _State.begin(first, second, law, crossed, start)
+        return _newton(state, rtol).solution(nodes)
 
 
 @contextlib.contextmanager
 def _threads(cells: int) -> Iterator[None]:
-    """One thread for a small array: starting several costs more than they save, much more on a busy machine."""
+    """One thread for a small array: starting several costs more than they save, much more on a busy machine. One thread
+    for BLAS: its products are small, and its waiting threads would keep the sweeps' from their cores."""
     usual = numba.get_num_threads()
     numba.set_num_threads(1 if cells < _SERIAL else usual)
     try:
-        yield
+        with _pools().limit(limits=1, user_api="blas"):
+            yield
     finally:
         numba.set_num_threads(usual)
 
 
-def _newton(word: Plane, bit: Plane, law: Law, linear: bool, rtol: float) -> PlanesSolution:
-    base_u, base_v = word.alone(), bit.alone()
-    state = _evaluate(word, bit, law, base_u, base_v, np.zeros_like(base_u), np.zeros_like(base_v), np.zeros_like(base_u),
-                      np.zeros_like(base_v))
-    solve: _Linear | None = None
-    iterations, trace, before = 0, [], state.misfit
-    for _ in range(_MAX_STEPS):
-        trace.append((iterations, _worst(state)))
-        if _solved(state, rtol).all():
-            return _solution(word, bit, state, iterations, tuple(trace))
-        if solve is None or not linear:
-            solve = _Linear(word.r, bit.r, state.slopes)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            goal = np.maximum(_MARGIN * rtol * state.carried, _FLOOR * state.misfit)
-            if not linear:  # Eisenstat, Walker, SIAM J. Sci. Comput. 17, 16 (1996), choice 2
-                forcing = np.clip(0.9 * np.nan_to_num(state.misfit / before) ** 2, 0, 0.1) if len(trace) > 1 else 0.01
-                goal = np.maximum(goal, forcing * state.misfit)
-        du, dv, count = solve(state.rho_u, state.rho_v, goal)
-        iterations += count
+_POOLS: list[ThreadpoolController] = []
+
+
+def _pools() -> ThreadpoolController:
+    if not _POOLS:
+        _POOLS.append(ThreadpoolController())
+    return _POOLS[0]
+
+
+@dataclass(eq=False)
+class _State:
+    """Voltages base + deviation of both planes, changed in place, and what they imply."""
+
+    first: Plane
+    second: Plane
+    law: Law
+    crossed: bool
+    base_u: Array
+    base_v: Array
+    u: Array
+    v: Array
+    shift_u: Array = field(default_factory=lambda: np.empty((0, 0, 0)))  # part of base that drives current through weak
+    shift_v: Array = field(default_factory=lambda: np.empty((0, 0, 0)))  # segments; empty: none
+    rho_u: Array = field(init=False)
+    rho_v: Array = field(init=False)
+    slopes: tuple[Array, Array] = field(init=False)
+    ends: list[Array] = field(init=False)
+    misfit: Array = field(init=False)   # (B,) sum |KCL|
+    largest: Array = field(init=False)  # (B,) largest |KCL|
+    carried: Array = field(init=False)  # (B,) sum |cell current|
+    noise: Array = field(init=False)    # (B,) misfit that rounding of the node voltages leaves
+    iterations: int = 0
+    trace: Trace = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, first: Plane, second: Plane, law: Law, crossed: bool, start: tuple[Array, Array] | None) -> "_State":
+        state = cls(first, second, law, crossed, first.alone(), second.alone(), np.zeros(first.shape), np.zeros(second.shape))
+        state.rho_u, state.rho_v = np.empty(first.shape), np.empty(second.shape)
+        if start is not None:
+            u, v = (np.nan_to_num(x) for x in start)
+            state.u[:] = (np.swapaxes(u, 1, 2) if crossed else u) - state.base_u
+            state.v[:] = v - state.base_v
+            state.rebase()
+        state.evaluate()
+        return state
+
+    def move(self, du: Array, dv: Array, scale: Array) -> None:
+        """x += scale (B,) times delta, and all that follows from it."""
+        for x, delta in ((self.u, du), (self.v, dv)):
+            if not (scale == 1).all():
+                delta = scale[:, None, None] * delta
+            x += delta
+        self.rebase()
+        self.evaluate()
+
+    def rebase(self) -> None:
+        """Let base and shift take over the common part of deviations on stretches behind openings and weak segments; on pieces
+        without a terminal it drives no current."""
+        for plane, base, x, name in ((self.first, self.base_u, self.u, "shift_u"), (self.second, self.base_v, self.v, "shift_v")):
+            for limit, drives in plane.loose:
+                if drives and getattr(self, name).size == 0:
+                    setattr(self, name, np.zeros_like(x))
+                balance.rebase(plane.r, limit, drives, base, getattr(self, name), x)
+
+    def evaluate(self) -> None:
+        """Cell currents, slopes and KCL misfits at the present voltages."""
+        if self.crossed:
+            balance.cell_voltages(self.base_u, self.u, self.base_v, self.v, self.rho_v)
+        else:
+            np.subtract(self.base_u, self.base_v, out=self.rho_v)
+            self.rho_v += self.u
+            self.rho_v -= self.v
+        current, *slopes = self.law.current(self.rho_v, lambda: self.base_v + self.v)
+        if not (self.law.linear and hasattr(self, "noise")):
+            self._take(slopes[0], slopes[1])
+        load = current
+        if self.crossed:
+            balance.transpose(current, self.rho_u)
+            load = self.rho_u
+        self.ends, sums = [], []
+        for plane, x, shift, drawn, sign, rho in ((self.first, self.u, self.shift_u, load, 1.0, self.rho_u),
+                                                  (self.second, self.v, self.shift_v, current, -1.0, self.rho_v)):
+            batch, _, lines = plane.shape
+            near, far = np.empty((batch, lines)), np.empty((batch, lines))
+            parts = np.empty((batch, (lines + balance.WIDTH - 1) // balance.WIDTH, 3))
+            balance.kcl(plane.r, x, shift, drawn, sign, rho, near, far, parts)
+            self.ends += [near, far]
+            sums.append(parts)
+        both = np.concatenate(sums, axis=1)
+        self.misfit, self.largest = both[..., 0].sum(axis=1), both[..., 1].max(axis=1)
+        self.carried = sums[1][..., 2].sum(axis=1)
+
+    def _take(self, slope_u: Array, slope_v: Array) -> None:
+        for slope in (slope_u,) if self.law.symmetric else (slope_u, slope_v):
+            if slope.min(initial=0.0) < 0:
+                i, j = np.unravel_index(int(slope.argmin()), slope.shape)[1:]
+                raise ConvergenceError(f"cell [{i},{j}] has the negative slope {slope.min():.3g} S at its voltage: negative "
+                                       "differential conductance has no unique solution here; use the general path")
+        self.slopes = slope_u, slope_u if self.law.symmetric else slope_v
+        volts = np.max([np.abs(end).max(axis=1) for p in (self.first, self.second) for end in (p.near, p.far)], axis=0)
+        self.noise = _NOISE * volts * np.maximum(slope_u.sum(axis=(1, 2)), self.slopes[1].sum(axis=(1, 2)))
+
+    def step(self, dtype: npt.DTypeLike) -> Schur | Ladders:
+        """The linear step at the present slopes."""
+        if self.crossed:
+            return Schur(self.first.r, self.second.r, *self.slopes, dtype)
+        return Ladders(self.first.r, self.second.r, *self.slopes)
+
+    def solved(self, rtol: float) -> Mask:
+        return (self.misfit <= rtol * self.carried) | ((self.misfit <= self.noise) & (self.carried <= self.noise))
+
+    def relative(self) -> Array:
+        """sum |KCL| / sum |cell current|, 0 where both are but rounding: no current flows."""
+        beyond = np.where(self.misfit <= self.noise, 0.0, np.inf)
+        share = self.misfit / np.where(self.carried > 0, self.carried, 1.0)
+        return np.where(self.carried > self.noise, share, beyond)
+
+    def solution(self, nodes: bool) -> PlanesSolution:
+        through = self.first.through(), self.second.through()
+        out = tuple(sign * (end + through[k // 2]) for k, (sign, end) in enumerate(zip((-1, 1, -1, 1), self.ends, strict=True)))
+        kept = None
+        if nodes:
+            self.base_u += self.u
+            self.base_v += self.v
+            u = self.base_u
+            if self.crossed:
+                u = np.empty(self.second.shape)
+                balance.transpose(self.base_u, u)
+            kept = u, self.base_v
+        return PlanesSolution(kept, out, self.largest, self.relative(), self.iterations, tuple(self.trace))  # type: ignore[arg-type]
+
+
+def _newton(state: _State, rtol: float) -> _State:
+    step: Schur | Ladders | None = None
+    dtype: type[np.floating] = np.float32
+    before = state.misfit
+    for count in range(_MAX_STEPS):
+        state.trace.append((state.iterations, float(state.relative().max())))
+        if state.solved(rtol).all():
+            return state
+        if step is None or not state.law.linear:
+            step = state.step(dtype)
+        goal = _goal(state, before if count else None, rtol)
+        du, dv, taken = step(state.rho_u, state.rho_v, state.largest, state.misfit, goal)
+        state.iterations += taken
         before = state.misfit
-        state = _advance(word, bit, law, state, du, dv, rtol, tuple(trace))
-    raise ConvergenceError(f"line solver: relative KCL residual {_worst(state):.2e} after {iterations} iterations, "
-                           f"wanted {rtol:.1e}; a looser rtol or the general path may do", trace)
+        _advance(state, du, dv, rtol)
+        if (state.misfit > _STALLED * before)[~state.solved(rtol)].any() and dtype is np.float32:
+            if state.law.linear or count > 3:
+                dtype, step = np.float64, None
+    raise ConvergenceError(f"line solver: relative KCL residual {state.relative().max():.2e} after {state.iterations} "
+                           f"iterations, wanted {rtol:.1e}; a looser rtol or the general path may do", state.trace)
 
 
-def _worst(state: _State) -> float:
-    return float(_relative(state).max())
+def _goal(state: _State, before: Array | None, rtol: float) -> Array:
+    """Misfit (B,) down to which the linear step is worth solving."""
+    goal = _MARGIN * rtol * state.carried
+    if state.law.linear:
+        return goal
+    if before is None:
+        return np.maximum(goal, 0.01 * state.misfit)
+    # Eisenstat, Walker, SIAM J. Sci. Comput. 17, 16 (1996), choice 2
+    forcing = np.clip(0.9 * (state.misfit / np.where(before > 0, before, 1)) ** 2, 0, 0.1)
+    return np.maximum(goal, forcing * state.misfit)
 
 
-def _relative(state: _State) -> Array:
-    """sum |KCL| / sum |cell current|, 0 where both are but rounding: no current flows."""
-    beyond = np.where(state.misfit <= state.noise, 0.0, np.inf)
-    share = state.misfit / np.where(state.carried > 0, state.carried, 1.0)
-    return np.where(state.carried > state.noise, share, beyond)
-
-
-def _solved(state: _State, rtol: float) -> Mask:
-    return (state.misfit <= rtol * state.carried) | ((state.misfit <= state.noise) & (state.carried <= state.noise))
-
-
-def _evaluate(word: Plane, bit: Plane, law: Law, base_u: Array, base_v: Array, shift_u: Array, shift_v: Array,
-              u: Array, v: Array) -> _State:
-    """Cell currents, slopes and KCL misfits at given voltages."""
-    cell = np.empty_like(v)
-    kernels.cell_voltages(base_u, u, base_v, v, cell)
-    current, slopes = law(cell)
-    if slopes.min(initial=0.0) < 0:
-        raise ConvergenceError(f"a cell has the negative slope {slopes.min():.3g} S; use the general path")
-    batch, n_rows, n_columns = v.shape
-    volts = np.maximum(np.abs(base_u).max(axis=(1, 2)), np.abs(base_v).max(axis=(1, 2)))
-    noise = _NOISE * volts * slopes.sum(axis=(1, 2))
-    rho_u, rho_v = np.empty_like(u), cell  # the cell voltages are done with
-    ends = tuple(np.empty((batch, lines)) for lines in (n_rows, n_rows, n_columns, n_columns))
-    kernels.kcl(word.r, u, shift_u, _transposed(current), rho_u, ends[0], ends[1])
-    kernels.kcl(bit.r, v, shift_v, -current, rho_v, ends[2], ends[3])
-    return _State(base_u, base_v, shift_u, shift_v, u, v, rho_u, rho_v, slopes, ends,  # type: ignore[arg-type]
-                  _norm1(rho_u) + _norm1(rho_v), _norm1(current), noise)
-
-
-def _transposed(x: Array) -> Array:
-    out = np.empty((len(x), x.shape[2], x.shape[1]))
-    kernels.transpose(x, out)
-    return out
-
-
-def _norm1(x: Array) -> Array:
-    return np.abs(x).sum(axis=(1, 2))
-
-
-def _advance(word: Plane, bit: Plane, law: Law, state: _State, du: Array, dv: Array,
-             rtol: float, trace: tuple[tuple[int, float], ...]) -> _State:
-    """The next state: a full step, halved for those inputs whose misfit would grow."""
-    fraction = np.ones(len(dv))
+def _advance(state: _State, du: Array, dv: Array, rtol: float) -> None:
+    """A full step, halved for those inputs whose misfit would grow."""
+    before = state.misfit
+    state.move(du, dv, np.ones(len(before)))
+    back = np.ones(len(before))
     for _ in range(30):
-        scale = fraction[:, None, None]
-        u, v = state.u + scale * du, state.v + scale * dv
-        base_u, shift_u = _rebased(word, state.base_u, state.shift_u, u)
-        base_v, shift_v = _rebased(bit, state.base_v, state.shift_v, v)
-        new = _evaluate(word, bit, law, base_u, base_v, shift_u, shift_v, u, v)
-        worse = ~((new.misfit <= state.misfit) | _solved(new, rtol))
+        worse = ~((state.misfit <= before) | state.solved(rtol))
         if not worse.any():
-            return new
-        fraction[worse] /= 2
-    raise ConvergenceError(f"line solver: no step lowers the KCL residual below {_worst(state):.2e} of the cell "
-                           "currents, which is rounding error; a looser rtol is needed", trace)
-
-
-def _rebased(plane: Plane, base: Array, shift: Array, x: Array) -> tuple[Array, Array]:
-    """The base and the shift that take over the common part of x (changed in place) on stretches behind weak segments;
-    on pieces without a terminal it drives no current."""
-    opened = np.full(plane.r.shape[1], np.inf)
-    for limit, drives in ((opened, False), (plane.weak, True)):
-        if plane.parts(limit):
-            base, shift = base.copy(), shift.copy()
-            kernels.rebase(plane.r, limit, drives, base, shift, x)
-    return base, shift
-
-
-def _solution(word: Plane, bit: Plane, state: _State, iterations: int,
-              trace: tuple[tuple[int, float], ...]) -> PlanesSolution:
-    word_through, bit_through = word.through(), bit.through()
-    u_near, u_far, v_near, v_far = state.ends
-    out = (-(u_near + word_through), u_far + word_through, -(v_near + bit_through), v_far + bit_through)
-    largest = np.maximum(np.abs(state.rho_u).max(axis=(1, 2)), np.abs(state.rho_v).max(axis=(1, 2)))
-    relative = _relative(state)
-    return PlanesSolution(_transposed(state.base_u + state.u), state.base_v + state.v, out, largest, relative, iterations,
-                          trace)
-
-
-class _Linear:
-    """A delta = rho for one set of slopes: both planes factorised, conjugate gradients on the second."""
-
-    def __init__(self, r_word: Array, r_bit: Array, slopes: Array) -> None:
-        self.slopes = np.ascontiguousarray(slopes)
-        self.word = _factor(r_word, _transposed(self.slopes))
-        self.bit = _factor(r_bit, self.slopes)
-
-    def __call__(self, rho_u: Array, rho_v: Array, goal: Array) -> tuple[Array, Array, int]:
-        """du, dv and the iterations taken until the 1-norm of the misfit is at most `goal` (B,)."""
-        b, m, n = rho_v.shape
-        row_dots = np.empty((b, _blocks(m, kernels.WIDTH)))
-        dots = np.empty((b, _blocks(n, kernels.WIDTH)))
-        strip_dots, norms = np.empty((b, _blocks(m, kernels.TILE))), np.empty((b, m))
-        q, t = np.empty_like(rho_u), np.empty_like(rho_v)
-
-        kernels.sweep(*self.word, rho_u, q, row_dots)
-        residual = np.empty_like(rho_v)
-        kernels.schur_product(rho_v, -self.slopes, q, rho_v, residual, strip_dots)  # rho_v + D (R + D)^-1 rho_u
-        x, z = np.zeros_like(rho_v), np.empty_like(rho_v)
-        kernels.sweep(*self.bit, residual, z, dots)
-        rz = dots.sum(axis=1)
-        enough = 1e-30 * rz  # beyond this the rest is rounding, whatever stays on nodes tied by 0 ohm
-        p, s = z.copy(), residual.copy()
-        active = (_norm1(residual) > goal) & (rz > 0)
-        count, limit = 0, 5 * (m + n) + 200
-        while active.any() and count < limit:
-            kernels.eliminate(*self.word, self.slopes, s, p, t, row_dots)
-            curvature = row_dots.sum(axis=1)
-            active &= curvature > 0
-            alpha = np.divide(rz, curvature, out=np.zeros(b), where=active)
-            kernels.step(alpha, p, t, x, residual, norms)
-            kernels.sweep(*self.bit, residual, z, dots)
-            new = dots.sum(axis=1)
-            beta = np.divide(new, rz, out=np.zeros(b), where=active & (rz > 0))
-            rz = new
-            active &= (norms.sum(axis=1) > goal) & (rz > enough)
-            kernels.turn(beta, z, residual, p, s)
-            count += 1
-        kernels.multiply_transpose(self.slopes, x, q)
-        q += rho_u
-        kernels.sweep(*self.word, q, q, row_dots)
-        return q, x, count
-
-
-def _blocks(count: int, width: int) -> int:
-    return (count + width - 1) // width
-
-
-def _factor(r: Array, slopes: Array) -> tuple[Array, Array]:
-    a, h = np.empty_like(slopes), np.empty_like(slopes)
-    kernels.factor(r, slopes, a, h)
-    return a, h
+            return
+        back /= 2
+        state.move(du, dv, np.where(worse, -back, 0.0))
+    raise ConvergenceError(f"line solver: no step lowers the KCL residual below {state.relative().max():.2e} of the cell "
+                           "currents, which is rounding error; a looser rtol is needed", state.trace)

@@ -1,0 +1,182 @@
+"""Voltages of the lines without cells, and Kirchhoff's current law with them (numba), in float64.
+
+The conventions of `kernels`: planes x[b, j, l], the slow index j along the line; resistances r (n+1, L) in [0, inf], or (n+1, 1)
+where all lines are alike; blocks of WIDTH lines are shared among threads.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+WIDTH = 128  # lines per block
+TILE = 8     # rows and columns of the square tiles in which planes are transposed: a cache line each way
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
+    """Node voltages out (B, n, L) of the lines without any cell; near, far (B, L) terminal voltages [V].
+
+    Between two terminals the voltage divides in proportion to resistance; a piece with one terminal takes its voltage,
+    a piece with none is put at 0 V.
+    """
+    batch, n, lines = out.shape
+    parts = (lines + WIDTH - 1) // WIDTH
+    for task in prange(batch * parts):
+        b, lo = task // parts, (task % parts) * WIDTH
+        hi = min(lo + WIDTH, lines)
+        before = np.zeros((n, hi - lo))  # resistance from the near terminal to each node
+        behind = np.zeros(hi - lo)       # and from there to the far terminal
+        for j in range(n):
+            for c in range(hi - lo):
+                before[j, c] = r[j, 0 if r.shape[1] == 1 else lo + c] + (before[j - 1, c] if j else 0.0)
+        for j in range(n - 1, -1, -1):
+            near_b, far_b, out_j, before_j = near[b, lo:hi], far[b, lo:hi], out[b, j, lo:hi], before[j]
+            for c in range(hi - lo):
+                behind[c] += r[j + 1, 0 if r.shape[1] == 1 else lo + c]
+                first, second = before_j[c], behind[c]
+                cut_off, all_far = np.isinf(first), np.isinf(first) or second == 0.0
+                share = 1.0 if all_far else first / (first + second)
+                between = near_b[c] + (far_b[c] - near_b[c]) * share
+                with_far = far_b[c] if all_far else between
+                out_j[c] = (0.0 if cut_off else near_b[c]) if np.isinf(second) else with_far
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def kcl(r, x, shift, load, sign, rho, near, far, sums):  # type: ignore[no-untyped-def]
+    """Kirchhoff's current law at every node, and the terminal currents.
+
+    x + shift (B, n, L): voltages with the terminals at 0 V; shift is constant between weak segments, so that no digit of x is
+    spent on it; an empty one stands for zeros.  sign x load (B, n, L): current that the cells draw from each node [A].
+    rho (B, n, L), which may be load itself: current that arrives at the node and does not leave it [A]. near (B, L): current
+    from the near terminal into the line; far (B, L): from the line into the far terminal. sums (B, blocks, 3): parts of
+    sum |rho|, largest |rho|, sum |load|.
+
+    A line, or a piece of one, with a single terminal takes the sum of its loads; through 0 ohm the current is what the law
+    demands, so the misfit of a short gathers at its last node. A line of 0 ohm from terminal to terminal shares its loads by the
+    lever rule, the limit of equal segments. Written without branches in the inner loops, so that they become SIMD.
+    """
+    batch, n, lines = x.shape
+    parts = (lines + WIDTH - 1) // WIDTH
+    shifted = shift.size > 0
+    for task in prange(batch * parts):
+        b, lo = task // parts, (task % parts) * WIDTH
+        hi = min(lo + WIDTH, lines)
+        width = hi - lo
+        wire, drop = np.empty(width), np.empty(width)
+        current = np.empty(width)  # in the segment before node j
+        unknown = np.empty(width)  # 1 where that current is not: everything so far is tied to the near terminal by 0 ohm
+        piece = np.zeros(width)    # sum of loads since the start or the last open segment
+        lever, broken, start = np.zeros(width), np.zeros(width), np.empty(width)
+        misfit, largest, carried = np.zeros(width), np.zeros(width), np.zeros(width)
+        for c in range(width):
+            w = r[0, 0 if r.shape[1] == 1 else lo + c]
+            level = x[b, 0, lo + c] + (shift[b, 0, lo + c] if shifted else 0.0)
+            unknown[c] = 1.0 if w == 0.0 else 0.0
+            current[c] = 0.0 if w == 0.0 else -level / w
+            start[c] = current[c]
+            broken[c] = 1.0 if np.isinf(w) else 0.0
+        for j in range(n):
+            after = min(j + 1, n - 1)
+            inner, arm = 1.0 if j + 1 < n else 0.0, float(n - j)
+            x_j, x_next, load_j, rho_j = x[b, j, lo:hi], x[b, after, lo:hi], load[b, j, lo:hi], rho[b, j, lo:hi]
+            if r.shape[1] == 1:
+                wire[:] = r[j + 1, 0]
+            else:
+                wire[:] = r[j + 1, lo:hi]
+            for c in range(width):
+                drop[c] = x_j[c] - inner * x_next[c]
+            if shifted:
+                shift_j, shift_next = shift[b, j, lo:hi], shift[b, after, lo:hi]
+                for c in range(width):
+                    drop[c] += shift_j[c] - inner * shift_next[c]
+            least, most = np.inf, 0.0
+            for c in range(width):
+                least, most = min(least, wire[c]), max(most, max(wire[c], unknown[c] * np.inf if unknown[c] > 0.0 else 0.0))
+            if least > 0.0 and most < np.inf:  # nothing tied, nothing cut: the usual row
+                for c in range(width):
+                    drawn, onward = sign * load_j[c], drop[c] / wire[c]
+                    missing = current[c] - onward - drawn
+                    piece[c] += drawn
+                    current[c] = onward
+                    rho_j[c] = missing
+                    misfit[c] += abs(missing)
+                    largest[c] = max(largest[c], abs(missing))
+                    carried[c] += abs(drawn)
+                continue
+            for c in range(width):
+                w, drawn, hidden = wire[c], sign * load_j[c], unknown[c] > 0.0
+                short, cut = w == 0.0, np.isinf(w)
+                piece[c] += drawn
+                lever[c] += drawn * arm  # only wanted where every segment is 0 ohm
+                onward = current[c] - drawn if short else drop[c] / w
+                missing = 0.0 if short or hidden else current[c] - onward - drawn
+                first = onward + piece[c] if hidden and not short else start[c]
+                start[c] = piece[c] if cut and broken[c] == 0.0 else first
+                unknown[c] = 1.0 if hidden and short else 0.0
+                broken[c] = 1.0 if cut else broken[c]
+                piece[c] = 0.0 if cut and inner > 0.0 else piece[c]
+                current[c] = onward
+                rho_j[c] = missing
+                misfit[c] += abs(missing)
+                largest[c] = max(largest[c], abs(missing))
+                carried[c] += abs(drawn)
+        for c in range(width):
+            w = r[n, 0 if r.shape[1] == 1 else lo + c]
+            near[b, lo + c] = lever[c] / (n + 1) if unknown[c] > 0.0 else start[c]
+            if unknown[c] > 0.0:
+                far[b, lo + c] = near[b, lo + c] - piece[c]
+            elif np.isinf(w):
+                far[b, lo + c] = 0.0
+            else:
+                far[b, lo + c] = -piece[c] if broken[c] > 0.0 else current[c]
+        part = sums[b, task % parts]
+        part[0], part[1], part[2] = misfit.sum(), largest.max(), carried.sum()
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
+    """Move the common part of x to the base on every stretch of line between segments of at least weak (L,) ohm, so that
+    differences of x keep their digits however small the wire resistance; and to the shift, if it `drives` current."""
+    batch, n, lines = x.shape
+    for b in prange(batch):
+        for l in range(lines):
+            first = -1
+            at = 0 if r.shape[1] == 1 else l
+            for j in range(n):
+                if r[j, at] >= weak[at]:
+                    first = j
+                if first >= 0 and r[j + 1, at] >= weak[at]:
+                    common = x[b, first, l]
+                    for k in range(first, j + 1):
+                        x[b, k, l] -= common
+                        base[b, k, l] += common
+                        if drives:
+                            shift[b, k, l] += common
+                    first = -1
+
+
+@njit(parallel=True, cache=True)
+def cell_voltages(base_u, u, base_v, v, out):  # type: ignore[no-untyped-def]
+    """out (B, M, N) = first minus second plane; the first comes transposed, (B, N, M)."""
+    batch, rows, columns = out.shape
+    strips = (rows + TILE - 1) // TILE
+    for task in prange(batch * strips):
+        b, lo = task // strips, (task % strips) * TILE
+        hi = min(lo + TILE, rows)
+        for left in range(0, columns, TILE):
+            for i in range(lo, hi):
+                for j in range(left, min(left + TILE, columns)):
+                    out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
+
+
+@njit(parallel=True, cache=True)
+def transpose(x, out):  # type: ignore[no-untyped-def]
+    """out[b, j, i] = x[b, i, j]."""
+    batch, rows, columns = x.shape
+    strips = (rows + TILE - 1) // TILE
+    for task in prange(batch * strips):
+        b, lo = task // strips, (task % strips) * TILE
+        hi = min(lo + TILE, rows)
+        for left in range(0, columns, TILE):
+            for i in range(lo, hi):
+                for j in range(left, min(left + TILE, columns)):
+                    out[b, j, i] = x[b, i, j]

@@ -1,0 +1,145 @@
+"""One linear step of two crossing planes:  A delta = rho  by iteration on the Schur complement of the second plane.
+
+    [ R + D1    -D2   ] [du]   [rho_u]      R, C: wires of the first and second plane, tridiagonal along their lines
+    [  -D1    C + D2  ] [dv] = [rho_v]      D1, D2: slopes di/du and -di/dv of the cell currents i, diagonal
+
+Eliminating du leaves  S dv = (C + D2) dv - D1 (R + D1)^-1 D2 dv.  Where D1 = D2, as in every two-terminal cell, S is symmetric
+positive definite: conjugate gradients; else (a transistor's overdrive depends on one line's voltage) GMRES (Saad,
+Schultz, SIAM J. Sci. Stat. Comput. 7, 856 (1986)) on the same kernels. Both are preconditioned by the lines of the second plane
+and a coarse grid, M^-1 = A^-1 + A^-1 D1 P T^-1 P' D2 A^-1 (`coarse`), one sweep along the first plane and two along the second an
+iteration. A z = f + D1 P e is known for z = M^-1 f, so C is never multiplied: no current is ever formed as wire conductance
+times voltage difference.
+
+The iteration runs in float32: half the memory traffic. What it hands over is not dv but the currents y = A dv, from which dv and du
+follow by sweeps in float64, so that the voltages carry currents exact to float64 however small the wires.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossbar.solvers import kernels
+from crossbar.solvers.coarse import Coarse
+
+Array = npt.NDArray[Any]  # float32 inside, float64 at both ends
+
+_FLOOR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}  # relative reduction that one solve can reach
+_MOST_BASIS = 30  # vectors that GMRES keeps
+
+
+class Schur:
+    """Both planes factorised for one set of slopes (B or 1, M, N)."""
+
+    def __init__(self, r_first: Array, r_second: Array, slope_first: Array, slope_second: Array, dtype: npt.DTypeLike) -> None:
+        self.r = r_first, r_second
+        self.slopes = slope_first, slope_second
+        self.dtype = np.dtype(dtype)
+        self.symmetric = slope_first is slope_second
+        self.g_first = np.ascontiguousarray(slope_first, dtype=self.dtype)
+        self.g_second = self.g_first if self.symmetric else np.ascontiguousarray(slope_second, dtype=self.dtype)
+        batch, m, n = self.g_first.shape
+        self.first = np.empty((batch, n, m), self.dtype), np.empty((batch, n, m), self.dtype)
+        self.second = np.empty_like(self.g_first), np.empty_like(self.g_first)
+        kernels.factor(r_first, slope_first, *self.first, True)
+        kernels.factor(r_second, slope_second, *self.second, False)
+        means = [np.asarray(s.mean(axis=(1, 2))) for s in ((slope_first,) if self.symmetric else self.slopes)]
+        self.coarse = Coarse(r_first, r_second, means[0], means[-1], self.dtype)
+        self.space: dict[str, Array] = {}
+
+    def __call__(self, rho_u: Array, rho_v: Array, largest: Array, misfit: Array, goal: Array) -> tuple[Array, Array, int]:
+        """du (B, N, M), dv (B, M, N) and the iterations taken until the misfit, 1-norms (B,), is about `goal` (B,).
+
+        largest (B,): the largest of |rho_u| and |rho_v|.
+        """
+        scale = 1 / np.where(largest > 1e-290, largest, 1.0)
+        residual = self._room("residual", rho_v.shape)
+        norms = np.empty((len(rho_v), kernels.blocks(rho_v.shape[1], kernels.ACROSS)), self.dtype)
+        kernels.start(*self.first, self.g_first, rho_u, rho_v, scale, residual, norms)
+        norm = norms.sum(axis=1)
+        goal = np.maximum(goal * scale, _FLOOR[self.dtype] * norm)
+        count, alpha = self._gradients(residual, goal) if self.symmetric else self._gmres(residual, goal)
+        dv, du = self._room("dv", rho_v.shape, dtype=float), self._room("du", rho_u.shape, dtype=float)
+        kernels.finish_second(self.r[1], self.slopes[1], self.space["y"], alpha, self.space["s"], 1 / scale, dv)
+        kernels.finish_first(self.r[0], *self.slopes, dv, rho_u, du)
+        return du, dv, count
+
+    def _room(self, name: str, shape: tuple[int, ...], fill: float | None = None, dtype: npt.DTypeLike | None = None) -> Array:
+        """A work array that is kept from call to call."""
+        if name not in self.space or self.space[name].shape != shape:
+            self.space[name] = np.empty(shape, dtype or self.dtype)
+        if fill is not None:
+            self.space[name].fill(fill)
+        return self.space[name]
+
+    def _gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
+        """Leave y + alpha s = A x of the x that brings the 1-norms of residual - S x down to goal (B,); residual is overwritten.
+
+        Returns the iterations taken and alpha (B,).
+        """
+        b, m, n = residual.shape
+        t, p, s, y = (self._room(name, residual.shape, 0.0) for name in "tpsy")
+        c, down = self.coarse.buffer(b), self.coarse.down
+        dots, norms = (np.empty((b, kernels.blocks(n, kernels.WIDTH)), self.dtype) for _ in range(2))
+        row_dots = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
+        alpha, rz, active = np.zeros(b, self.dtype), np.zeros(b), np.ones(b, bool)
+        count, limit = 0, 5 * (m + n) + 200
+        while True:
+            kernels.restrict(*self.second, self.g_second, alpha, t, residual, down.knot, self.coarse.share, c, dots, norms)
+            active &= norms.sum(axis=1) > goal
+            if not active.any() or count == limit:
+                break
+            new = self.coarse.correct(c).astype(float) + dots.sum(axis=1)
+            beta = np.divide(new, rz, out=np.zeros(b), where=active & (rz > 0)).astype(self.dtype)
+            kernels.prolong(*self.second, self.g_first, residual, down.knot, self.coarse.share, c, alpha, beta, p, s, y)
+            kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, t, row_dots)
+            curvature = row_dots.sum(axis=1)
+            active &= (curvature > 0) & (new > 0)
+            alpha = np.divide(new, curvature, out=np.zeros(b), where=active).astype(self.dtype)
+            rz = new
+            count += 1
+        return count, alpha
+
+    def _gmres(self, residual: Array, goal: Array) -> tuple[int, Array]:
+        """The same for S that is not symmetric; it may stop short, at _MOST_BASIS vectors, for the caller to go on."""
+        b, m, n = residual.shape
+        t, p, s, y = (self._room(name, residual.shape, 0.0) for name in "tpsy")
+        down, still = self.coarse.down, np.zeros(b, self.dtype)
+        c, share = self.coarse.buffer(b), self.coarse.share
+        dots, norms = (np.empty((b, kernels.blocks(n, kernels.WIDTH)), self.dtype) for _ in range(2))
+        row_dots = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
+        size = np.sqrt(np.einsum("bij,bij->b", residual, residual, dtype=float))
+        first = np.abs(residual).sum(axis=(1, 2))
+        wanted = size * np.divide(goal, first, out=np.ones(b), where=first > 0)  # 2-norm of as much reduction
+        basis: list[Array] = [residual / np.where(size > 0, size, 1)[:, None, None].astype(self.dtype)]
+        corrections: list[Array] = []
+        h, x = np.zeros((b, _MOST_BASIS + 1, _MOST_BASIS)), np.zeros((b, 0))
+        left = size
+        while len(corrections) < _MOST_BASIS and (left > wanted).any():
+            k = len(corrections)
+            kernels.restrict(*self.second, self.g_second, still, t, basis[k], down.knot, share, c, dots, norms)
+            self.coarse.correct(c)
+            corrections.append(c.copy())
+            kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y)
+            w = np.empty_like(residual)
+            kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, w, row_dots)
+            for _ in range(2):  # twice is enough (Giraud, Langou, Rozloznik, Comput. Math. Appl. 50, 1069 (2005))
+                for j, v in enumerate(basis):
+                    part = np.einsum("bij,bij->b", v, w)
+                    h[:, j, k] += part
+                    w -= part[:, None, None] * v
+            length = np.sqrt(np.einsum("bij,bij->b", w, w, dtype=float))
+            h[:, k + 1, k] = length
+            basis.append(w / np.where(length > 0, length, 1)[:, None, None].astype(self.dtype))
+            hessenberg = h[:, :k + 2, :k + 1]
+            x = np.linalg.pinv(hessenberg)[:, :, 0] * size[:, None]
+            misfit = -np.einsum("bij,bj->bi", hessenberg, x)
+            misfit[:, 0] += size
+            left = np.linalg.norm(misfit, axis=1)
+        total = np.zeros_like(residual)
+        c[:] = 0
+        for weight, v, correction in zip(x.T.astype(self.dtype)[:, :, None, None], basis, corrections, strict=False):
+            total += weight * v
+            c += weight * correction
+        kernels.prolong(*self.second, self.g_first, total, down.knot, share, c, still, still, p, s, y)
+        return len(corrections), np.ones(b, self.dtype)
