@@ -8,8 +8,8 @@ Series: a junction (voltage u, slope g_j) and a second device (voltage d = w - u
     f(u) = I_j(u) - I_d(w - u) = 0,   u between 0 and w;   f increases with u                                      (1)
 
 solved by Newton's method within a bracket. The unknown is u, not the voltage of the inner node: a device that is nearly off
-leaves u tiny, and only so it keeps its digits. Where currents differ much the step is Newton's on ln |I_j| - ln |I_d|, which an
-exponential law makes a straight line. At the end the current is corrected by one more step, to first order:
+leaves u tiny, and only so it keeps its digits. Where |I_d| is much the larger the step is Newton's on ln |I_j| - ln |I_d|, which
+an exponential law makes a straight line. At the end the current is corrected by one more step, to first order:
 
     I = (g_d I_j + g_j I_d) / (g_j + g_d),                                                                          (2)
 
@@ -26,6 +26,7 @@ LEVEL1, EKV, SINH, DIODE, THRESHOLD = range(5)  # kinds of the second device
 STEPS = 200        # at most; six are many
 ENOUGH = 1e-9      # relative misfit of (1) at which (2) is exact to rounding
 NOISE = 1e-15      # relative, of d
+NOTHING = 1e-35    # misfit [A] that nobody sees: an electron in 500 million years
 STEEP = 80.0       # exponents go on as straight lines from here: no iterate overflows
 
 
@@ -41,24 +42,32 @@ def _junction(p, v):  # type: ignore[no-untyped-def]
     return v * barrier * g, slope
 
 
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _overdrive(p, v_g, v_b):  # type: ignore[no-untyped-def]
+    """Level 1: gate voltage above the threshold, and its slope in the body voltage; both against the source."""
+    if p[2] == 0.0:
+        return v_g - p[1], 0.0
+    root = math.sqrt(p[3])
+    if v_b <= 0.0:
+        depletion = math.sqrt(p[3] - v_b)
+        body = 0.5 * p[2] / depletion
+    else:
+        depletion = root - 0.5 * v_b / root
+        body = 0.5 * p[2] / root
+        if depletion <= 0.0:
+            depletion, body = 0.0, 0.0
+    return v_g - p[1] - p[2] * (depletion - root), body
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _level1(p, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
-    """i, di/dv_d, -di/dv_s, di/dv_g of crossbar.elements.transistor, level 1.  p = (beta, V_TO, gamma, phi, lambda, _)."""
-    v, v_g, v_b = abs(d), v_gs, v_bs
+def _level1(p, at_source, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """i, di/dv_d, -di/dv_s, di/dv_g of crossbar.elements.transistor, level 1.
+
+    p = (beta, V_TO, gamma, phi, lambda, _); at_source: `_at_source` of the same p, v_gs and v_bs.
+    """
+    v, excess, body = abs(d), at_source[0], at_source[1]
     if d < 0.0:  # the drain acts as source
-        v_g, v_b = v_g - d, v_b - d
-    excess, body = v_g - p[1], 0.0
-    if p[2] != 0.0:
-        root = math.sqrt(p[3])
-        if v_b <= 0.0:
-            depletion = math.sqrt(p[3] - v_b)
-            body = 0.5 * p[2] / depletion
-        else:
-            depletion = root - 0.5 * v_b / root
-            body = 0.5 * p[2] / root
-            if depletion <= 0.0:
-                depletion, body = 0.0, 0.0
-        excess -= p[2] * (depletion - root)
+        excess, body = _overdrive(p, v_gs - d, v_bs - d)
     if excess <= 0.0:
         return 0.0, 0.0, 0.0, 0.0
     longer = 1.0 + p[4] * v
@@ -83,11 +92,19 @@ def _soft(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _ekv(p, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
-    """As `_level1`, the smooth law.  p = (beta, V_TO, gamma, phi, lambda, U_T)."""
-    beta, gamma, phi, u_t = p[0], p[2], p[3], p[5]
+def _at_source(kind, p, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """What a transistor's law makes of gate and body, whatever the drain does: six numbers.
+
+    Level 1: `_overdrive`. EKV: 2 n beta U_T^2, x = (v_p - v_s) / (2 U_T), ln(1 + e^x), its slope, dv_p/dv_g, d ln n/dv_g.
+    """
+    if kind == LEVEL1:
+        excess, body = _overdrive(p, v_gs, v_bs)
+        return excess, body, 0.0, 0.0, 0.0, 0.0
+    if kind != EKV:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    gamma, phi, u_t = p[2], p[3], p[5]
     gate = v_gs - v_bs - p[1] + phi + gamma * math.sqrt(phi)
-    q, dq, pinch = 0.0, 0.0, -phi  # sqrt(V_P + phi), its slope in the gate voltage, V_P
+    q, dq, pinch = 0.0, 0.0, -phi  # sqrt(v_p + phi), its slope in the gate voltage, v_p
     if gate > 0.0:
         root = math.sqrt(gate + 0.25 * gamma * gamma)
         q, dq = root - 0.5 * gamma, 0.5 / root
@@ -96,19 +113,25 @@ def _ekv(p, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
     n = 1.0 + 0.5 * gamma / math.sqrt(wide)
     dn = -0.5 * gamma * q * dq / (wide * math.sqrt(wide))
     a = (pinch + v_bs) / (2.0 * u_t)
-    x = d / (2.0 * u_t)
-    l_s, s_s = _soft(a)
+    soft, slope = _soft(a)
+    return 2.0 * n * p[0] * u_t * u_t, a, soft, slope, 2.0 * q * dq, dn / n
+
+
+@njit(cache=True, error_model="numpy")
+def _ekv(p, at_source, d):  # type: ignore[no-untyped-def]
+    """As `_level1`, the smooth law.  p = (beta, V_TO, gamma, phi, lambda, U_T)."""
+    unit, a, l_s, s_s, dpinch, dn = at_source
+    x = d / (2.0 * p[5])
     l_d, s_d = _soft(a - x)
     if abs(x) < 1.0:  # the same difference without cancellation
         apart = math.log1p(s_d * math.expm1(x))
     else:
         apart = l_s - l_d
-    unit, longer = 2.0 * n * beta * u_t * u_t, 1.0 + p[4] * abs(d)
+    longer = 1.0 + p[4] * abs(d)
     alone = unit * apart * (l_s + l_d)
-    forward, reverse = unit * l_s * s_s / u_t * longer, unit * l_d * s_d / u_t * longer
-    longer_slope = p[4] * alone * (1.0 if d >= 0.0 else -1.0)
-    by_gate = (forward - reverse) * 2.0 * q * dq + alone * longer * dn / n
-    return longer * alone, reverse + longer_slope, forward + longer_slope, by_gate
+    forward, reverse = unit * l_s * s_s / p[5] * longer, unit * l_d * s_d / p[5] * longer
+    rise = p[4] * math.copysign(alone, 1.0)
+    return longer * alone, reverse + rise, forward + rise, (forward - reverse) * dpinch + alone * longer * dn
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -139,26 +162,26 @@ def _selector(kind, p, d):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _device(kind, p, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
+def _device(kind, p, at_source, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
     """i, di/dv_d, -di/dv_s of the second device."""
     if kind == LEVEL1:
-        i, g_d, g_s, _ = _level1(p, d, v_gs, v_bs)
+        i, g_d, g_s, _ = _level1(p, at_source, d, v_gs, v_bs)
         return i, g_d, g_s
     if kind == EKV:
-        i, g_d, g_s, _ = _ekv(p, d, v_gs, v_bs)
+        i, g_d, g_s, _ = _ekv(p, at_source, d)
         return i, g_d, g_s
     i, g_d = _selector(kind, p, d)
     return i, g_d, g_d
 
 
 @njit(cache=True, error_model="numpy")
-def _start(kind, junction, device, w, v_gs, v_bs):  # type: ignore[no-untyped-def]
+def _start(kind, junction, device, at_source, w, v_gs, v_bs):  # type: ignore[no-untyped-def]
     """A first u: an exponential law carries what the junction alone would; other devices divide w as at zero bias."""
     if kind == SINH or (kind == DIODE and w > 0.0):
         x = abs(_junction(junction, w)[0]) / device[0]
         d = device[1] * (math.asinh(x) if kind == SINH else math.log1p(x))
         return w - math.copysign(min(d, 0.5 * abs(w)), w)
-    g_j, g_d = _junction(junction, 0.0)[1], _device(kind, device, 0.0, v_gs, v_bs)[1]
+    g_j, g_d = _junction(junction, 0.0)[1], _device(kind, device, at_source, 0.0, v_gs, v_bs)[1]
     return w * (g_d / (g_j + g_d)) if g_d > 0.0 else 0.0
 
 
@@ -170,19 +193,20 @@ def _in_series(kind, junction, device, w, v_gs, v_bs, u):  # type: ignore[no-unt
         return w, w, w, w, True  # NaN
     if junction[0] == 0.0:
         return w, 0.0, 0.0, 0.0, True
+    at_source = _at_source(kind, device, v_gs, v_bs)
     if math.isnan(u):
-        u = _start(kind, junction, device, w, v_gs, v_bs)
+        u = _start(kind, junction, device, at_source, w, v_gs, v_bs)
     u = min(max(u, low), high)
     before = np.inf
     for _ in range(STEPS):
         d = w - u
         i_j, g_j = _junction(junction, u)
-        i_d, g_d, g_s = _device(kind, device, d, v_gs, v_bs)
-        if i_d == 0.0 and d != 0.0 and _device(kind, device, w, v_gs, v_bs)[0] == 0.0:
+        i_d, g_d, g_s = _device(kind, device, at_source, d, v_gs, v_bs)
+        if i_d == 0.0 and d != 0.0 and _device(kind, device, at_source, w, v_gs, v_bs)[0] == 0.0:
             return 0.0, 0.0, 0.0, 0.0, True  # off up to w
         f, total = i_j - i_d, g_j + g_d
         misfit = abs(f)
-        if misfit <= ENOUGH * min(abs(i_j), abs(i_d)) + NOISE * (abs(w) + abs(v_gs)) * g_d or \
+        if misfit <= ENOUGH * min(abs(i_j), abs(i_d)) + NOISE * (abs(w) + abs(v_gs)) * g_d + NOTHING or \
                 high - low <= 4e-16 * max(abs(low), abs(high)):
             if not total > 0.0:
                 return u, i_j, 0.0, 0.0, True
@@ -195,7 +219,7 @@ def _in_series(kind, junction, device, w, v_gs, v_bs, u):  # type: ignore[no-unt
             u, before = 0.5 * (low + high), np.inf
             continue
         before = misfit
-        if i_j * i_d > 0.0 and not 0.5 < i_j / i_d < 2.0:
+        if i_j * i_d > 0.0 and abs(i_d) > 2.0 * abs(i_j):
             u -= math.log(i_j / i_d) / (g_j / i_j + g_d / i_d)
         else:
             u -= f / total
@@ -236,7 +260,8 @@ def transistors(kind, p, d, v_gs, v_bs, out):  # type: ignore[no-untyped-def]
     for k in range(d.size):
         q = (p[0][k * (p[0].size > 1)], p[1][k * (p[1].size > 1)], p[2][k * (p[2].size > 1)],
              p[3][k * (p[3].size > 1)], p[4][k * (p[4].size > 1)], p[5][k * (p[5].size > 1)])
-        law = _ekv(q, d[k], v_gs[k], v_bs[k]) if kind == EKV else _level1(q, d[k], v_gs[k], v_bs[k])
+        at_source = _at_source(kind, q, v_gs[k], v_bs[k])
+        law = _ekv(q, at_source, d[k]) if kind == EKV else _level1(q, at_source, d[k], v_gs[k], v_bs[k])
         out[0, k], out[1, k], out[2, k], out[3, k] = law
 
 
