@@ -11,8 +11,11 @@ from crossbar import mtj, nn
 from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
 from crossbar.arrays import PassiveArray, only
 from crossbar.circuit import Circuit, CircuitBuilder
+from crossbar.elements.access import TransistorCells
 from crossbar.elements.cells import LinearCells, MTJCells
+from crossbar.elements.selector import DiodeSelector, SelectorCells, SinhSelector, ThresholdSelector
 from crossbar.elements.solution import ArraySolution
+from crossbar.elements.transistor import NMOS
 from crossbar.errors import (ConvergenceError, CrossbarError, DataError, NetlistError, Problem, SizeError,
                              TopologyError)
 from crossbar.expressions import ExpressionError
@@ -29,8 +32,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArraySolution", "Circuit", "CircuitBuilder", "ConvergenceError", "CrossbarError", "DataError", "Deck",
-    "ExpressionError", "GminStepping", "Ladder", "LinearCells", "MTJCells", "MTJParams", "NetlistError", "Newton",
-    "OperatingPoint", "PassiveArray", "Problem", "Run", "SizeError", "SourceStepping", "Sweep", "TopologyError",
-    "dc_sweep", "mtj", "nn", "only", "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw",
+    "DiodeSelector", "ExpressionError", "GminStepping", "Ladder", "LinearCells", "MTJCells", "MTJParams", "NMOS",
+    "NetlistError", "Newton", "OperatingPoint", "PassiveArray", "Problem", "Run", "SelectorCells", "SinhSelector",
+    "SizeError", "SourceStepping", "Sweep", "ThresholdSelector", "TopologyError", "TransistorCells", "dc_sweep",
+    "mtj", "nn", "only", "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw",
     "read_states", "run", "to_spice", "vmm", "write_csv", "write_raw",
 ]

@@ -1,8 +1,8 @@
 """The coarse grid of the preconditioner: bilinear hats whose operator is inverted by two small eigenproblems.
 
 Block elimination the other way round gives S^-1 = A^-1 + A^-1 D1 T^-1 D2 A^-1, with A = C + D2 the lines of the second plane
-and T = R + D1 - D2 A^-1 D1 what the first plane sees. Modes that vary slowly along both directions are the ones that A^-1 alone misses;
-on them T is inverted with the mean wire of each segment position and the mean slope d of the cells:
+and T = R + D1 - D2 A^-1 D1 what the first plane sees. Modes that vary slowly along both directions are the ones that A^-1
+alone misses; on them T is inverted with the mean wire of each segment position and the mean slope d of the cells:
 
     T ~ lambda + d1 mu / (mu + d2),     lambda, mu: eigenvalues of R and C on hats along the rows and down the columns
 

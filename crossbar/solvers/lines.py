@@ -257,7 +257,8 @@ class _State:
                 u = np.empty(self.second.shape)
                 balance.transpose(self.base_u, u)
             kept = u, self.base_v
-        return PlanesSolution(kept, out, self.largest, self.relative(), self.iterations, tuple(self.trace))  # type: ignore[arg-type]
+        return PlanesSolution(kept, out, self.largest, self.relative(), self.iterations,  # type: ignore[arg-type]
+                              tuple(self.trace))
 
 
 def _newton(state: _State, rtol: float) -> _State:

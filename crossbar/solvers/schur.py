@@ -10,8 +10,8 @@ and a coarse grid, M^-1 = A^-1 + A^-1 D1 P T^-1 P' D2 A^-1 (`coarse`), one sweep
 iteration. A z = f + D1 P e is known for z = M^-1 f, so C is never multiplied: no current is ever formed as wire conductance
 times voltage difference.
 
-The iteration runs in float32: half the memory traffic. What it hands over is not dv but the currents y = A dv, from which dv and du
-follow by sweeps in float64, so that the voltages carry currents exact to float64 however small the wires.
+The iteration runs in float32: half the memory traffic. What it hands over is not dv but the currents y = A dv, from which dv
+and du follow by sweeps in float64, so that the voltages carry currents exact to float64 however small the wires.
 """
 
 from typing import Any
