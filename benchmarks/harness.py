@@ -139,7 +139,7 @@ class Row:
     seconds: list[float] = field(default_factory=list)
     parts: list[dict[str, float]] = field(default_factory=list)  # seconds of the stages, a repeat
     memory: float = np.nan     # [byte]
-    deviation: float = np.nan  # from crossbar, relative; of crossbar, from itself with a tighter tolerance
+    deviation: float = np.nan  # from crossbar, relative
     kcl: float = np.nan        # sum |KCL misfit| / sum |cell current|
     iterations: int = 0
     versions: str = ""         # of the solver's packages
@@ -159,7 +159,7 @@ class Row:
             self.memory = reply["memory"]
         self.seconds.append(reply["seconds"])
         self.parts.append(reply["parts"])
-        differs = reply.get("error", np.nan) if reference is None else difference(current, reference)
+        differs = np.nan if reference is None else difference(current, reference)
         self.deviation = float(np.fmax(self.deviation, differs))
         self.kcl = float(np.fmax(self.kcl, reply.get("kcl", np.nan)))
         self.iterations = max(self.iterations, int(reply.get("iterations", 0)))

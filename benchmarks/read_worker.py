@@ -79,20 +79,13 @@ class Laps:
 
 def crossbar_solver() -> Solver:
     """`PassiveArray.solve`, node voltages kept; many inputs: `transfer`, then one matrix product."""
-    from crossbar import ConvergenceError
     from crossbar.arrays.passive import PassiveArray
 
     def one(r: Array, volts: Array) -> Answer:
-        array = PassiveArray.from_resistance(r, r_word=WIRE, r_bit=WIRE)
-        s = array.solve(word_left=volts[0])
+        s = PassiveArray.from_resistance(r, r_word=WIRE, r_bit=WIRE).solve(word_left=volts[0])
 
         def check() -> dict[str, float]:
-            figures = {"kcl": float(s.relative_residual), "iterations": float(s.iterations)}
-            try:
-                exact = array.solve(word_left=volts[0], rtol=1e-12, keep="terminals").bit_current
-            except ConvergenceError:  # beyond the digits of so large an array
-                return figures
-            return figures | {"error": difference(s.bit_current, exact)}
+            return {"kcl": float(s.relative_residual), "iterations": float(s.iterations)}
         return Answer(current=s.bit_current[None], check=check)
 
     def many(r: Array, volts: Array) -> Answer:

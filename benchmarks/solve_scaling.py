@@ -25,9 +25,9 @@ Memory is the peak resident set of the process (VmHWM, reset after the warm-up; 
 array, less the resident set after the warm-up; the cells themselves, 4 bytes a node, are in it. For ngspice it is the peak of the
 program less that of the same program on an 8 x 8 deck.
 
-Deviation is the largest relative difference of a bit line's current from crossbar's, line by line; crossbar's own is from its
-solution with a tolerance of 1e-12. KCL is sum |KCL misfit| / sum |cell current|: crossbar's own certificate, and for the others
-from their node voltages, where rounding of these voltages is seen first. Both are the worst of all repeats.
+Deviation is the largest relative difference of a bit line's current from crossbar's, line by line. KCL is sum |KCL misfit| /
+sum |cell current|: crossbar's own certificate, and for the others from their node voltages, whose rounding is seen first. Both
+are the worst of all repeats.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def plot(path: Path, rows: list[Row]) -> None:
         ax.set_xticks(sizes := sorted({row.n for row in rows}), [str(n) for n in sizes])
         ax.minorticks_off()
         ax.grid(alpha=0.3)
-    axes[0].legend()
+    figure.legend(loc="outside right center")
     figure.savefig(path, dpi=150)
 
 
