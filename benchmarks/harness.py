@@ -21,6 +21,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 def add_options(parser: argparse.ArgumentParser, *, repeats: int, peers: bool = True) -> None:
     """--quick, --repeats, --seed, and what the solvers' processes need."""
     add = parser.add_argument
-    add("--quick", action="store_true", help="small arrays, two repeats: does it run at all?")
+    add("--quick", action="store_true", help="small arrays, few repeats: does it run at all?")
     add("--repeats", type=int, default=repeats, help="at most; slow cases are repeated less")
     add("--seed", type=int, default=7302519)
     if peers:
@@ -68,6 +69,7 @@ class Worker:
         self.name, self.problem, self.startup = name, "", np.nan
         self.hello: dict[str, Any] = {}
         self.process: subprocess.Popen[str] | None = None
+        self._errors = tempfile.TemporaryFile("w+")
         environment = os.environ | dict.fromkeys(_THREADS, str(args.threads))
         if cache is not None:
             environment["NUMBA_CACHE_DIR"] = str(cache)
@@ -76,8 +78,7 @@ class Worker:
         try:
             self.process = subprocess.Popen(
                 [sys.executable if ours else args.python, str(Path(__file__).with_name("read_worker.py")), name], text=True,
-                env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-                stderr=None if ours else subprocess.DEVNULL)
+                env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True)
         except OSError as error:
             self.problem = f"not installed ({error})"
             return
@@ -109,6 +110,7 @@ class Worker:
             self.process.wait()
             stdout.close()
             self.process = None
+        self._errors.close()
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
         assert self.process and self.process.stdin and self.process.stdout
@@ -119,8 +121,9 @@ class Worker:
         timer.start()
         line = self._pipes()[1].readline()
         timer.cancel()
-        if not line:
-            self.problem = self.problem or "failed"
+        if not line and not self.problem:
+            self._errors.seek(0)
+            self.problem = f"failed ({(self._errors.read().strip().splitlines() or ['no message'])[-1]})"
         return json.loads(line) if line else {}
 
     def _kill(self, why: str) -> None:
@@ -245,7 +248,7 @@ def _figure(x: float, unit: str) -> str:
 
 def machine(args: argparse.Namespace, rows: Iterable[Row] = ()) -> Iterator[str]:
     """What the numbers were measured on: processor, commit, versions by solver, or of this interpreter."""
-    threads = getattr(args, "threads", os.cpu_count())
+    threads = getattr(args, "threads", os.environ.get("NUMBA_NUM_THREADS", os.cpu_count()))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True,
                             check=False).stdout.strip()
     yield ""

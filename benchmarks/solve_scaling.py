@@ -32,6 +32,7 @@ are the worst of all repeats.
 
 import argparse
 import csv
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,11 +51,30 @@ _BYTES_A_NODE = 120.0  # that crossbar may take at these sizes,
 _SLOWDOWN = 2.0        # and its time a node, relative to that at 1024
 
 
-def measure(args: argparse.Namespace, folder: Path, cache: Path | None) -> list[Row]:
-    """All solvers at all sizes."""
+def first_solves(args: argparse.Namespace, cache: Path | None) -> tuple[list[str], list[str]]:
+    """Names of the solvers that work, and lines about import and first solve; fills the cache of compiled code."""
+    working, lines = [], [""]
+    starts = [(name, "") for name in chosen(args, _LARGEST)]
+    if cache is not None:  # it is empty
+        starts[:1] = [("crossbar", ", compilation included"), ("crossbar", ", compiled code cached")]
+    for name, how in starts:
+        worker = Worker(name, args, cache)
+        worker.close()
+        if worker.problem:
+            lines.append(f"{name}: {worker.problem}.")
+            continue
+        working.append(name)
+        lines.append(f"{name}: start and import {worker.startup:.2f} s, first solve (8 x 8) {worker.hello['first']:.2g} s{how}.")
+    if "crossbar" not in working:
+        sys.exit(lines[1])
+    return list(dict.fromkeys(working)), lines
+
+
+def measure(names: list[str], args: argparse.Namespace, folder: Path, cache: Path | None) -> list[Row]:
+    """Some solvers at all sizes; one that takes too long, or fails, is not tried at the next size."""
     from tqdm import tqdm
     rows: list[Row] = []
-    names, hopeless = chosen(args, _LARGEST), set[str]()
+    hopeless: set[str] = set()
     with tqdm(total=len(args.sizes) * args.repeats, disable=None) as bar:  # None: only on a terminal
         for n in args.sizes:
             here = [Row(n, name) for name in names if n <= _LARGEST.get(name, n) and name not in hopeless]
@@ -66,21 +86,6 @@ def measure(args: argparse.Namespace, folder: Path, cache: Path | None) -> list[
     return rows
 
 
-def first_solves(args: argparse.Namespace, cache: Path | None) -> Iterator[str]:
-    """Lines about import and first solve; fills the cache of compiled code."""
-    yield ""
-    starts = [(name, "") for name in chosen(args, _LARGEST)]
-    if cache is not None:  # it is empty
-        starts[:1] = [("crossbar", ", compilation included"), ("crossbar", ", compiled code cached")]
-    for name, how in starts:
-        worker = Worker(name, args, cache)
-        worker.close()
-        if worker.problem:
-            yield f"{name}: {worker.problem}."
-        else:
-            yield f"{name}: start and import {worker.startup:.2f} s, first solve (8 x 8) {worker.hello['first']:.2g} s{how}."
-
-
 def shown(rows: list[Row]) -> Iterator[str]:
     """The table of all rows that were measured, or given up."""
     ours = {row.n: row.median for row in rows if row.solver == "crossbar"}
@@ -89,7 +94,7 @@ def shown(rows: list[Row]) -> Iterator[str]:
         yield str(row.n)
         yield row.solver
         if not row.seconds:
-            yield from (row.problem.partition(" (")[0], *[""] * 6)
+            yield from (row.problem, *[""] * 6)
             return
         yield seconds(row.seconds)
         yield " / ".join(number(1e3 * row.part(stage)) for stage in _STAGES) if row.parts[0] else ""
@@ -174,8 +179,8 @@ def main(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cache = None if args.quick else folder / "compiled"
-        starts = list(first_solves(args, cache))
-        rows = measure(args, folder, cache)
+        names, starts = first_solves(args, cache)
+        rows = measure(names, args, folder, cache)
     print(*shown(rows), *targets(wanted(rows)), *starts, *machine(args, rows), sep="\n", flush=True)
     if args.csv:
         write_csv(args.csv, rows)
