@@ -69,7 +69,7 @@ def shown(ones: list[Row], manys: list[Row], inputs: int) -> Iterator[str]:
 def wanted(ones: list[Row], manys: list[Row], args: argparse.Namespace) -> Iterator[Target]:
     """The targets, where badcrossbar was measured at full size."""
     found = {many.solver: (one, many) for one, many in zip(ones, manys, strict=True) if one.seconds and many.seconds}
-    if "badcrossbar" in found and not args.quick:
+    if "badcrossbar" in found and args.lines >= 256 and args.inputs >= 1000:
         ours, peer = found["crossbar"], found["badcrossbar"]
         yield Target(f"{args.inputs} inputs: time of badcrossbar / crossbar's", peer[1].median / ours[1].median, _FASTER)
         yield Target("a further input: time of badcrossbar / crossbar's",
