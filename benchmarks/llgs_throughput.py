@@ -21,13 +21,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import scipy
+from harness import cpu
 
 from crossbar.mtj import MTJParams
 from crossbar.mtj.llgs import integrate, junction_macrospin
@@ -123,13 +123,6 @@ def main() -> None:
         name = f"crossbar, {threads} thread{'s' * (threads > 1)}"
         if name in rate:
             print(f"\n{name}: at least {claim} times cmtj: {'yes' if rate[name] >= claim * rate['cmtj'] else 'NO'}")
-
-
-def cpu() -> str:
-    """Name of the processor, as far as the system tells."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":
