@@ -35,10 +35,10 @@ class Drives:
     single: bool
 
     @classmethod
-    def of(cls, values: Sequence[Drive], shape: tuple[int, int]) -> "Drives":
-        """From one value a side, in the order of SIDES; raises DataError for what is no voltage or has a wrong shape."""
+    def of(cls, values: Sequence[Drive], shape: tuple[int, int], sides: Sequence[str] = SIDES) -> "Drives":
+        """From one value a side, in the order of `sides`; raises DataError for what is no voltage or has a wrong shape."""
         given = {side: _one_side(side, value, lines_of(side, shape))
-                 for side, value in zip(SIDES, values, strict=True)}
+                 for side, value in zip(sides, values, strict=True)}
         sizes = {side: len(v) for side, (v, _) in given.items() if v.ndim == 2}
         if len(set(sizes.values())) > 1:
             raise DataError("drives come as batches of different lengths: "
@@ -55,7 +55,7 @@ class Drives:
     @property
     def batch(self) -> int:
         """Number of inputs."""
-        return len(self.volts[SIDES[0]])
+        return len(next(iter(self.volts.values())))
 
     @property
     def connected(self) -> dict[str, Mask]:
@@ -79,9 +79,11 @@ class Drives:
             for start in range(0, len(group), size):
                 yield group[start:start + size]
 
-    def check_shorts(self, r_word: Array, r_bit: Array) -> None:
-        """Raise TopologyError where a line of exactly 0 ohm joins two voltages; resistances as of `with_leads`."""
-        for a, b, r in (("word_left", "word_right", r_word), ("bit_top", "bit_bottom", r_bit.T)):
+    def check_shorts(self, first: Array, second: Array) -> None:
+        """Raise TopologyError where a line of exactly 0 ohm joins two voltages; resistances (L, n+1) of both planes' lines,
+        with their leads."""
+        ends = list(self.volts)
+        for a, b, r in ((ends[0], ends[1], first), (ends[2], ends[3], second)):
             clash = (distinct(r).sum(axis=1) == 0) & (self.volts[a] != self.volts[b])
             if clash.any():
                 k, line = np.argwhere(clash)[0]

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.analysis import operating_point
+from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
-from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.elements.base import Array, Mask
 from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.linear import VoltageSources
 from crossbar.elements.solution import ArraySolution
@@ -103,7 +104,7 @@ class PassiveArray:
         parts = []
         for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
             parts.append((which, solve(drives.take(which), rtol, keep == "nodes")))
-        return _gather(parts, drives.single)
+        return gather(parts, drives.single)
 
     def transfer(self, source: str, sink: str, **others: Drive) -> Array:
         """Transfer conductances T (lines of source, lines of sink) [S] of linear cells: sink current = v_source @ T.
@@ -156,13 +157,13 @@ class PassiveArray:
                 raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
                                        f"{rtol:.1e}", point.root.trace)
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
-        return _gather(parts, single=False)
+        return gather(parts, single=False)
 
     def _solve_lines(self, drives: Drives, rtol: float, nodes: bool) -> ArraySolution:
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
-        drives.check_shorts(r_word, r_bit)
-        isolated = isolated_nodes(r_word, r_bit, self.cells.conductance > 0)
+        drives.check_shorts(r_word, r_bit.T)
+        isolated = isolated_nodes(r_word, r_bit.T, self.cells.conductance > 0)
         left, right, top, bottom = (drives.volts[side] for side in SIDES)
         done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), _law(self.cells, isolated),
                             rtol=rtol, nodes=nodes)
@@ -213,22 +214,3 @@ def _as_batch(s: ArraySolution) -> ArraySolution:
                    terminal_voltage={side: v[None] for side, v in s.terminal_voltage.items()},
                    terminal_current={side: i[None] for side, i in s.terminal_current.items()},
                    nodes=None if s.nodes is None else (s.nodes[0][None], s.nodes[1][None]))
-
-
-def _gather(parts: list[tuple[IntArray, ArraySolution]], single: bool) -> ArraySolution:
-    """One solution from those of blocks of inputs, in the order of the inputs; without the batch axis if `single`."""
-    order = np.argsort(np.concatenate([which for which, _ in parts]))
-    solutions = [s for _, s in parts]
-    first = solutions[0]
-
-    def joined(arrays: list[Array]) -> Array:
-        whole = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)[order]
-        return whole[0] if single else whole
-    return replace(
-        first, residual=joined([np.asarray(s.residual) for s in solutions]),
-        relative_residual=joined([np.asarray(s.relative_residual) for s in solutions]),
-        terminal_voltage={side: joined([s.terminal_voltage[side] for s in solutions]) for side in SIDES},
-        terminal_current={side: joined([s.terminal_current[side] for s in solutions]) for side in SIDES},
-        nodes=None if first.nodes is None else (joined([s.word_voltage for s in solutions]),
-                                                joined([s.bit_voltage for s in solutions])),
-        iterations=sum(s.iterations for s in solutions))

@@ -3,53 +3,138 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
+from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, Mask
 from crossbar.elements.cells import Cells
-from crossbar.elements.xbar import SIDES
 from crossbar.errors import DataError
 
 
+class Lines(NamedTuple):
+    """The lines of one plane as a solution sees them."""
+
+    near: str     # the sides at their ends
+    far: str
+    r: Array      # (L, n+1) [ohm], wires only
+    rows: bool    # whether they run along the rows of (M, N)
+    drawn: float  # +1 where a positive cell current leaves the line, -1 where it enters
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ArraySolution:
-    """Currents and voltages of a solved array; (...) is () or (batch,), as the drives were.
+class PlanesState:
+    """Currents and voltages of two planes of lines with cells between them; (...) is () or (batch,), as the drives were.
 
     Fields over the cells are derived when asked for; with keep="terminals" asking raises DataError.
     """
 
-    cells: Cells
-    r_word: Array                        # (M, N+1) [ohm], wires only
-    r_bit: Array                         # (M+1, N) [ohm]
     r_driver: Mapping[str, Array]        # {side: (lines,)} [ohm]
     terminal_voltage: Mapping[str, Array]  # {side: (..., lines)} [V], NaN where a line's end is open
     terminal_current: Mapping[str, Array]  # {side: (..., lines)} [A], out of the array; 0 where open
-    nodes: tuple[Array, Array] | None    # word and bit node voltages (..., M, N) [V], or None if not kept
+    nodes: tuple[Array, Array] | None    # node voltages (..., M, N) of both planes [V], or None if not kept
     residual: Array | float              # (...) largest |KCL| of a node [A]
     relative_residual: Array | float     # (...) sum |KCL| / sum |cell current|
     iterations: int
     method: str
 
     @property
+    def lines(self) -> tuple[Lines, Lines]:
+        """Both planes, in the order of `nodes`."""
+        raise NotImplementedError
+
+    @property
+    def node_names(self) -> tuple[str, str]:
+        """What the nodes of both planes are called."""
+        raise NotImplementedError
+
+    @property
+    def cell_voltage(self) -> Array:
+        """(..., M, N) across the cell [V]."""
+        raise NotImplementedError
+
+    @property
+    def cell_current(self) -> Array:
+        """(..., M, N) through the cell [A]."""
+        raise NotImplementedError
+
+    @property
     def bit_current(self) -> Array:
         """(..., N) current into the bottom terminals [A]: the sum of each line's cell currents if its top is open."""
         return self.terminal_current["bit_bottom"]
+
+    @property
+    def bit_voltage(self) -> Array:
+        """(..., M, N) bit node voltages [V]; NaN where no terminal reaches."""
+        return self._kept()[1]
 
     def _kept(self) -> tuple[Array, Array]:
         if self.nodes is None:
             raise DataError('only terminal currents were kept; solve with keep="nodes" to see inside the array')
         return self.nodes
 
+    @cached_property
+    def isolated(self) -> tuple[str, ...]:
+        """Nodes that no terminal reaches (of a batch: for some input), as wl[i,j] and bl[i,j]."""
+        return tuple(f"{plane}[{i},{j}]" for plane, x in zip(self.node_names, self._kept(), strict=True)
+                     for i, j in np.argwhere(np.isnan(x).reshape(-1, *x.shape[-2:]).any(axis=0)))
+
+    @cached_property
+    def segment_current(self) -> tuple[Array, Array]:
+        """Currents in the wire segments of both planes [A]: (..., M, N+1) to the right on lines along the rows,
+        (..., M+1, N) downwards on lines down the columns.
+
+        Each is the lead's current less the cell currents before it; on a line with an open segment, whatever is behind that
+        segment is counted from its other end, so that the open segment carries exactly none.
+        """
+        out = []
+        for near, far, r, rows, drawn in self.lines:
+            load = self.cell_current if rows else np.swapaxes(self.cell_current, -1, -2)
+            current = _along(-self.terminal_current[near], self.terminal_current[far], drawn * load, np.isinf(r))
+            out.append(current if rows else np.swapaxes(current, -1, -2))
+        return out[0], out[1]
+
+    @cached_property
+    def power(self) -> dict[str, Array]:
+        """Power (...) [W]: delivered by the sources, dissipated in cells, wires and drivers."""
+        def total(x: Array) -> Array:
+            return np.nansum(x, axis=(-1, -2))
+        terminal = [(np.nan_to_num(self.terminal_voltage[s]), self.terminal_current[s], self.r_driver[s])
+                    for s in self.terminal_current]
+        wires = [total(np.where(np.isinf(plane.r), 0.0, plane.r) * (i if plane.rows else np.swapaxes(i, -1, -2)) ** 2)
+                 for plane, i in zip(self.lines, self.segment_current, strict=True)]
+        return {
+            "sources": -sum(((v * i).sum(axis=-1) for v, i, _ in terminal), np.zeros(())),
+            "cells": total(self.cell_voltage * self.cell_current),
+            "wires": sum(wires, np.zeros(())),
+            "drivers": sum(((np.where(i == 0, 0.0, r) * i ** 2).sum(axis=-1) for _, i, r in terminal), np.zeros(())),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArraySolution(PlanesState):
+    """A solved passive array."""
+
+    cells: Cells
+    r_word: Array  # (M, N+1) [ohm], wires only
+    r_bit: Array   # (M+1, N) [ohm]
+
+    @property
+    def lines(self) -> tuple[Lines, Lines]:
+        """Word lines, bit lines."""
+        return (Lines("word_left", "word_right", self.r_word, True, 1.0),
+                Lines("bit_top", "bit_bottom", self.r_bit.T, False, -1.0))
+
+    @property
+    def node_names(self) -> tuple[str, str]:
+        """Word and bit nodes."""
+        return "wl", "bl"
+
     @property
     def word_voltage(self) -> Array:
         """(..., M, N) word node voltages [V]; NaN where no terminal reaches."""
         return self._kept()[0]
-
-    @property
-    def bit_voltage(self) -> Array:
-        """(..., M, N) bit node voltages [V]; NaN where no terminal reaches."""
-        return self._kept()[1]
 
     @cached_property
     def cell_voltage(self) -> Array:
@@ -61,41 +146,52 @@ class ArraySolution:
         """(..., M, N) current from word to bit line [A]; 0 in an isolated cell."""
         return np.nan_to_num(self.cells.current(self.cell_voltage)[0], copy=False)
 
-    @cached_property
-    def isolated(self) -> tuple[str, ...]:
-        """Nodes that no terminal reaches (of a batch: for some input), as wl[i,j] and bl[i,j]."""
-        return tuple(f"{plane}[{i},{j}]" for plane, x in zip(("wl", "bl"), self._kept(), strict=True)
-                     for i, j in np.argwhere(np.isnan(x).reshape(-1, *self.cells.shape).any(axis=0)))
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransistorSolution(PlanesState):
+    """A solved 1T1R array. Cell voltages and currents count from bit to source line; gates carry no current."""
+
+    cells: TransistorCells
+    parallel: bool   # whether the source lines run along the bit lines
+    r_source: Array  # (M+1, N), or (M, N+1) of orthogonal source lines [ohm], wires only
+    r_bit: Array     # (M+1, N) [ohm]
+    gate: Array      # (..., M) gate voltages [V]
+    inner: Array | None  # (..., M, N) node voltages between junction and transistor [V], or None if not kept
+
+    @property
+    def lines(self) -> tuple[Lines, Lines]:
+        """Source lines, bit lines."""
+        source = (Lines("source_top", "source_bottom", self.r_source.T, False, -1.0) if self.parallel else
+                  Lines("source_left", "source_right", self.r_source, True, -1.0))
+        return source, Lines("bit_top", "bit_bottom", self.r_bit.T, False, 1.0)
+
+    @property
+    def node_names(self) -> tuple[str, str]:
+        """Source and bit nodes."""
+        return "sl", "bl"
+
+    @property
+    def source_voltage(self) -> Array:
+        """(..., M, N) source node voltages [V]; NaN where no terminal reaches."""
+        return self._kept()[0]
 
     @cached_property
-    def segment_current(self) -> tuple[Array, Array]:
-        """Currents (..., M, N+1) to the right and (..., M+1, N) downwards in the wire segments [A].
-
-        Each is the lead's current less the cell currents before it; on a line with an open segment, whatever is behind that
-        segment is counted from its other end, so that the open segment carries exactly none.
-        """
-        word = _along(-self.terminal_current["word_left"], self.terminal_current["word_right"],
-                      self.cell_current, np.isinf(self.r_word))
-        flipped = np.swapaxes(self.cell_current, -1, -2)
-        bit = _along(-self.terminal_current["bit_top"], self.terminal_current["bit_bottom"],
-                     -flipped, np.isinf(self.r_bit.T))
-        return word, np.swapaxes(bit, -1, -2)
+    def cell_voltage(self) -> Array:
+        """(..., M, N) bit minus source node voltage [V]."""
+        return self.bit_voltage - self.source_voltage
 
     @cached_property
-    def power(self) -> dict[str, Array]:
-        """Power (...) [W]: delivered by the sources, dissipated in cells, wires and drivers."""
-        def total(x: Array) -> Array:
-            return np.nansum(x, axis=(-1, -2))
-        terminal = [(np.nan_to_num(self.terminal_voltage[s]), self.terminal_current[s], self.r_driver[s])
-                    for s in SIDES]
-        wires = [total(np.where(np.isinf(r), 0.0, r) * i ** 2)
-                 for r, i in zip((self.r_word, self.r_bit), self.segment_current, strict=True)]
-        return {
-            "sources": -sum(((v * i).sum(axis=-1) for v, i, _ in terminal), np.zeros(())),
-            "cells": total(self.cell_voltage * self.cell_current),
-            "wires": sum(wires, np.zeros(())),
-            "drivers": sum(((np.where(i == 0, 0.0, r) * i ** 2).sum(axis=-1) for _, i, r in terminal), np.zeros(())),
-        }
+    def mtj_voltage(self) -> Array:
+        """(..., M, N) across the junction, free minus fixed side [V]."""
+        bit = self.bit_voltage
+        assert self.inner is not None  # kept with the nodes
+        return bit - self.inner
+
+    @cached_property
+    def cell_current(self) -> Array:
+        """(..., M, N) current from bit to source line [A]; 0 in an isolated cell."""
+        source, bit = self._kept()
+        return np.nan_to_num(self.cells.current(bit, source, self.gate[..., None], inner=np.array(self.inner))[0], copy=False)
 
 
 def _along(first: Array, last: Array, drawn: Array, openings: Mask) -> Array:

@@ -23,13 +23,13 @@ from crossbar.elements.cells import Cells
 from crossbar.elements.linear import Wires
 from crossbar.errors import DataError
 
-#: The four sides of a passive array, in the order used everywhere; the first letter tells rows from columns.
+#: The four sides of a passive array, in the order used everywhere: near and far end of the first, then of the second plane.
 SIDES = ("word_left", "word_right", "bit_top", "bit_bottom")
 
 
 def lines_of(side: str, shape: tuple[int, int]) -> int:
     """Number of lines that end at a side of an array of this shape."""
-    return shape[0] if side.startswith("word") else shape[1]
+    return shape[0] if side.endswith(("left", "right")) else shape[1]
 
 
 def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Array:
@@ -43,14 +43,15 @@ def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> 
     return np.broadcast_to(r.copy(), shape)
 
 
-def driver_resistance(value: npt.ArrayLike | Mapping[str, npt.ArrayLike], shape: tuple[int, int]) -> dict[str, Array]:
+def driver_resistance(value: npt.ArrayLike | Mapping[str, npt.ArrayLike], shape: tuple[int, int],
+                      sides: Sequence[str] = SIDES) -> dict[str, Array]:
     """Series resistance [ohm] of every lead, {side: (lines,)}, from a scalar or {side: scalar or (lines,)}."""
-    given = value if isinstance(value, Mapping) else dict.fromkeys(SIDES, value)
-    unknown = set(given) - set(SIDES)
+    given = value if isinstance(value, Mapping) else dict.fromkeys(sides, value)
+    unknown = set(given) - set(sides)
     if unknown:
-        raise DataError(f"r_driver names unknown sides {sorted(unknown)}; sides are {', '.join(SIDES)}")
+        raise DataError(f"r_driver names unknown sides {sorted(unknown)}; sides are {', '.join(sides)}")
     return {side: wire_resistance(given.get(side, 0.0), (lines_of(side, shape),), f"r_driver of {side}")
-            for side in SIDES}
+            for side in sides}
 
 
 def with_leads(r_word: Array, r_bit: Array, r_driver: Mapping[str, Array],
@@ -60,10 +61,10 @@ def with_leads(r_word: Array, r_bit: Array, r_driver: Mapping[str, Array],
     connected : {side: (lines,) bool}; a missing side is open.
     """
     left, right, top, bottom = (np.where(connected.get(side, False), r_driver[side], np.inf) for side in SIDES)
-    return _led(r_word, left, right), _led(r_bit.T, top, bottom).T
+    return leaded(r_word, left, right), leaded(r_bit.T, top, bottom).T
 
 
-def _led(r: Array, near: Array, far: Array) -> Array:
+def leaded(r: Array, near: Array, far: Array) -> Array:
     """Lines r (L, n+1) with near and far (L,) added in their leads; lines that are all alike stay one, broadcast."""
     alike = r.strides[0] == 0 and (near == near[0]).all() and (far == far[0]).all()
     out = (r[:1] if alike else r).copy(order="K")
@@ -77,12 +78,17 @@ def distinct(r: Array) -> Array:
     return r[:1] if r.strides[0] == 0 else r
 
 
-def isolated_nodes(r_word: Array, r_bit: Array, conducting: Mask) -> tuple[Mask, Mask] | None:
-    """Word and bit nodes (M, N) that no terminal reaches, or None if there is none; resistances as of `with_leads`."""
-    if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (r_word, r_bit.T)):
+def isolated_nodes(first: Array, second: Array, conducting: Mask, *, alongside: bool = False) -> tuple[Mask, Mask] | None:
+    """Nodes (M, N) of both planes that no terminal reaches, or None if there is none.
+
+    first, second : resistances (L, n+1) of the lines with their leads; the second plane's run down the columns, the first's along
+    the rows, or `alongside` the second's.
+    """
+    if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second)):
         return None  # one opening cuts a line into pieces that each keep a terminal
-    word, word_held = _pieces(np.isinf(r_word))
-    bit_t, bit_held = _pieces(np.isinf(r_bit.T))
+    word, word_held = _pieces(np.isinf(first))
+    bit_t, bit_held = _pieces(np.isinf(second))
+    word = word.T if alongside else word
     bit = bit_t.T + word_held.size
     held = np.flatnonzero(np.concatenate((word_held, bit_held)))
     terminal = word_held.size + bit_held.size
@@ -135,7 +141,8 @@ class Xbar:
     @cached_property
     def isolated(self) -> tuple[Mask, Mask] | None:
         """Nodes that no terminal reaches, see `isolated_nodes`."""
-        return isolated_nodes(*self.leads, self.cells.conductance > 0)
+        word, bit = self.leads
+        return isolated_nodes(word, bit.T, self.cells.conductance > 0)
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
         """Node numbers (M, N) of the word and of the bit plane."""
@@ -157,8 +164,8 @@ class Xbar:
         along_bit = np.vstack((top, bit, bottom))
         cells = np.flatnonzero((self.cells.conductance > 0) & (word >= 0) & (bit >= 0))
         ends = np.column_stack((word.ravel()[cells], bit.ravel()[cells]))
-        return (_segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
-                _segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
+        return (segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
+                segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
                 self.cells.batch(GridNames(self.name, self.shape, cells), ends, cells))
 
     def segment_currents(self, word: Array, bit: Array) -> tuple[Array, Array]:
@@ -202,8 +209,8 @@ class GridNames(Sequence[str]):
         return at if at < len(self.which) and self.which[at] == flat else None
 
 
-def _segments(prefix: str, r: Array, before: IntArray, after: IntArray) -> Wires:
-    """The finite segments; an open end or isolated node is -1."""
+def segments(prefix: str, r: Array, before: IntArray, after: IntArray) -> Wires:
+    """The finite segments of resistances r as elements prefix[i,j] between nodes; an open end or isolated node is -1."""
     live = np.isfinite(r) & (before >= 0) & (after >= 0)
     which = np.flatnonzero(live)
     return Wires(names=GridNames(prefix, r.shape, which), r=r.ravel()[which],  # type: ignore[arg-type]

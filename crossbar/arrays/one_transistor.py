@@ -1,0 +1,241 @@
+"""1T1R arrays: a junction in series with its access transistor at every crossing of a gate line with a bit line.
+
+    array = OneTransistorArray(cells, transistor=NMOS(...), r_bit=2.0, r_source=2.0, source_lines="parallel")
+    solution = array.solve(gate=only_row(m, 3, 1.2), bit_top=0.3, source_bottom=0.0)
+
+Gate lines run along the rows and carry no current; rows whose gate is low leak as the transistor's law says. Source lines run
+along the bit lines ("parallel", the usual STT-MRAM: columns decouple into ladders, solved directly) or along the rows
+("orthogonal": two crossing planes).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from crossbar import memory
+from crossbar.arrays.blocks import gather
+from crossbar.arrays.drives import Drive, Drives
+from crossbar.checks import real_array
+from crossbar.circuit import Circuit, CircuitBuilder
+from crossbar.elements.access import TransistorCells
+from crossbar.elements.base import Array, Mask
+from crossbar.elements.cells import Cells, LinearCells
+from crossbar.elements.linear import VoltageSources
+from crossbar.elements.solution import TransistorSolution
+from crossbar.elements.transistor import NMOS
+from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
+                                    wire_resistance)
+from crossbar.errors import DataError
+from crossbar.solvers.lines import Law, Plane, solve_planes
+
+_BYTES_A_CELL = 40 * 8  # what the line solver holds for one input
+_BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
+_BYTES_A_NODE = 4000    # of the general path
+_GATE = "gate_left"     # the gate lines among the sides of a drive: they run along the rows
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class OneTransistorArray:
+    """An immutable M x N array.
+
+    cells : (M, N) junction conductances [S] (0: open), or Cells such as MTJCells; the free side is on the bit line.
+    transistor : NMOS with its drain at the junction and its source on the source line; fields broadcast to (M, N). v_bulk: its
+    body voltage [V].
+    source_lines : "parallel" to the bit lines or "orthogonal" to them.
+    r_bit, r_source : wire segment resistance [ohm], scalar, or (M+1, N) with the leads; orthogonal r_source (M, N+1).
+    r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
+    Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    """
+
+    cells: TransistorCells
+    parallel: bool
+    r_source: Array
+    r_bit: Array
+    r_driver: Mapping[str, Array]
+
+    def __init__(self, cells: Cells | TransistorCells | npt.ArrayLike, *, transistor: NMOS | None = None, v_bulk: float = 0.0,
+                 r_bit: npt.ArrayLike = 2.0, r_source: npt.ArrayLike = 2.0,
+                 source_lines: Literal["parallel", "orthogonal"] = "parallel",
+                 r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
+        if source_lines not in ("parallel", "orthogonal"):
+            raise DataError(f'source_lines is "parallel" or "orthogonal", not {source_lines!r}')
+        pairs = _pairs(cells, transistor, v_bulk)
+        m, n = pairs.shape
+        memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
+        parallel = source_lines == "parallel"
+        checked = {"cells": pairs, "parallel": parallel,
+                   "r_source": wire_resistance(r_source, (m + 1, n) if parallel else (m, n + 1), "r_source"),
+                   "r_bit": wire_resistance(r_bit, (m + 1, n), "r_bit"),
+                   "r_driver": driver_resistance(r_driver, (m, n), _sides(parallel))}
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.cells.shape
+
+    @property
+    def sides(self) -> tuple[str, str, str, str]:
+        """Names of the sides: ends of the source lines, ends of the bit lines."""
+        return _sides(self.parallel)
+
+    def with_cells(self, cells: Cells | npt.ArrayLike) -> "OneTransistorArray":
+        """The same wires and transistors around other junctions."""
+        junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
+        return OneTransistorArray(replace(self.cells, cells=junctions), r_bit=self.r_bit, r_source=self.r_source,
+                                  source_lines="parallel" if self.parallel else "orthogonal", r_driver=self.r_driver)
+
+    def solve(self, gate: npt.ArrayLike, bit_top: Drive = None, bit_bottom: Drive = None, source_top: Drive = None,
+              source_bottom: Drive = None, source_left: Drive = None, source_right: Drive = None, *, rtol: float = 1e-10,
+              keep: Literal["nodes", "terminals"] = "nodes") -> TransistorSolution:
+        """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
+
+        gate : gate line voltages [V], scalar, (M,) or (batch, M). None leaves a side open, as masked entries (numpy.ma) do a
+        line's end. Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven;
+        ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
+        """
+        given = {"bit_top": bit_top, "bit_bottom": bit_bottom, "source_top": source_top, "source_bottom": source_bottom,
+                 "source_left": source_left, "source_right": source_right}
+        drives = self._drives(gate, given)
+        if keep not in ("nodes", "terminals"):
+            raise DataError('keep is "nodes" or "terminals"')
+        if not rtol > 0:
+            raise DataError("rtol must be positive")
+        cells = self.shape[0] * self.shape[1]
+        held = drives.batch * cells * 24 if keep == "nodes" else 0
+        memory.require(f"{drives.batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
+                       held + _BYTES_A_CELL * min(drives.batch * cells, max(cells, _BLOCK_CELLS)))
+        parts = [(which, self._solve(drives.take(which), rtol, keep == "nodes"))
+                 for which in drives.blocks(max(1, _BLOCK_CELLS // cells))]
+        return gather(parts, drives.single)
+
+    def to_circuit(self, gate: npt.ArrayLike, **sides: Drive) -> Circuit:
+        """The array as elements, with a source `v_<side>[k]` at node `<side>[k]` for every connected end and `v_gate[i]`; its
+        nodes are sl[i,j], bl[i,j] and in[i,j]. No batch of drives; SizeError where it would not fit."""
+        drives = self._drives(gate, sides)
+        if drives.batch != 1:
+            raise DataError("a circuit holds one input; drives are scalars or (lines,)")
+        return self._circuit(drives)
+
+    def _drives(self, gate: npt.ArrayLike, given: Mapping[str, Drive]) -> Drives:
+        wrong = [side for side, value in given.items() if value is not None and side not in self.sides]
+        if wrong:
+            raise DataError(f"{', '.join(wrong)}: an array with {'parallel' if self.parallel else 'orthogonal'} source lines has "
+                            f"the sides {', '.join(self.sides)}")
+        if gate is None or np.ma.is_masked(gate):
+            raise DataError("every gate line needs a voltage: an open gate has none")
+        values = [given.get(side) for side in self.sides]
+        if all(v is None or np.ma.getmaskarray(np.ma.asarray(v)).all() for v in values):
+            raise DataError("nothing is driven: every end of every bit and source line is open")
+        return Drives.of((*values, gate), self.shape, (*self.sides, _GATE))
+
+    def _wires(self, drives: Drives) -> tuple[Array, Array]:
+        """Resistances (L, n+1) of source and bit lines with their leads."""
+        near, far, top, bottom = (np.where(drives.connected[s], self.r_driver[s], np.inf) for s in self.sides)
+        source = self.r_source.T if self.parallel else self.r_source
+        return leaded(source, near, far), leaded(self.r_bit.T, top, bottom)
+
+    def _isolated(self, source: Array, bit: Array, drives: Drives) -> tuple[Mask, Mask] | None:
+        """Source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is off at the lowest of the
+        voltages applied."""
+        lowest = min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
+        at = np.full(self.shape, lowest)
+        conducting = self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0
+        if self.parallel:
+            return isolated_nodes(source, bit, conducting, alongside=True)
+        return isolated_nodes(source, bit, conducting)
+
+    def _solve(self, drives: Drives, rtol: float, nodes: bool) -> TransistorSolution:
+        source, bit = self._wires(drives)
+        drives.check_shorts(source, bit)
+        isolated = self._isolated(source, bit, drives)
+        near, far, top, bottom = (drives.volts[side] for side in self.sides)
+        inner = np.full((drives.batch, *self.shape), np.nan)
+        done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
+                            Law(self._law(drives, isolated, inner), linear=False, symmetric=False), crossed=not self.parallel,
+                            rtol=rtol, nodes=nodes)
+        if isolated is not None and done.nodes is not None:
+            for x, lost in zip(done.nodes, isolated, strict=True):
+                x[:, lost] = np.nan
+        return TransistorSolution(
+            cells=self.cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
+            terminal_voltage={s: np.where(drives.connected[s], drives.volts[s], np.nan) for s in self.sides},
+            terminal_current=dict(zip(self.sides, done.out, strict=True)), nodes=done.nodes, gate=drives.volts[_GATE],
+            inner=inner if nodes else None, residual=done.residual, relative_residual=done.relative_residual,
+            iterations=done.iterations, method="lines")
+
+    def _law(self, drives: Drives, isolated: tuple[Mask, Mask] | None,
+             inner: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
+        """Current from source to bit node, as the solver's planes are ordered; inner nodes start from where they were."""
+        alive = None if isolated is None else ~(isolated[0] | isolated[1])
+        gate = drives.volts[_GATE][:, :, None]
+        slopes = np.empty_like(inner), np.empty_like(inner)
+
+        def current(cell: Array, foot: Callable[[], Array]) -> tuple[Array, Array, Array]:
+            v_bit = foot()
+            v_source = v_bit + cell
+            i, d_bit, d_source = self.cells.current(v_bit, v_source, gate, inner=inner, out=(cell, *slopes))
+            np.negative(i, out=i)
+            if alive is not None:
+                for x in (i, d_bit, d_source):
+                    x *= alive
+            return i, d_source, d_bit
+        return current
+
+    def _circuit(self, drives: Drives) -> Circuit:
+        m, n = self.shape
+        memory.require(f"{m} x {n} cells as a circuit", 3 * m * n * _BYTES_A_NODE)
+        builder = CircuitBuilder(title=f"{m} x {n} 1T1R array")
+        ends = {side: _sources(builder, side, drives.volts[side][0], drives.connected[side]) for side in self.sides}
+        gates = _sources(builder, "gate", drives.volts[_GATE][0], np.ones(m, bool))
+        plane = {p: np.array([builder.node(f"{p}[{i},{j}]") for i in range(m) for j in range(n)]).reshape(m, n)
+                 for p in ("sl", "bl", "in")}
+        lines = self._wires(drives)
+        isolated = self._isolated(*lines, drives)
+        if isolated is not None:
+            plane["sl"][isolated[0]] = plane["bl"][isolated[1]] = -1
+        for r, name, line, near, far in ((lines[0], "rsl", plane["sl"].T if self.parallel else plane["sl"], *self.sides[:2]),
+                                         (lines[1], "rbl", plane["bl"].T, *self.sides[2:])):
+            along = np.column_stack((ends[near], line, ends[far]))
+            wires = segments(name, r, along[:, :-1], along[:, 1:])
+            if len(wires.nodes):
+                builder.add(wires)
+        which = np.flatnonzero((plane["sl"] >= 0) & (plane["bl"] >= 0))
+        bulk = _sources(builder, "bulk", np.array([self.cells.v_bulk]), np.ones(1, bool))
+        nodes = (plane["bl"], plane["in"], plane["sl"], np.repeat(gates, n), np.repeat(bulk, m * n))
+        for batch in self.cells.batches(GridNames("x", self.shape, which), GridNames("m", self.shape, which),
+                                        np.column_stack([x.ravel()[which] for x in nodes]), which):
+            builder.add(batch)
+        return builder.build()
+
+
+def _sides(parallel: bool) -> tuple[str, str, str, str]:
+    source = ("source_top", "source_bottom") if parallel else ("source_left", "source_right")
+    return (*source, "bit_top", "bit_bottom")
+
+
+def _pairs(cells: Cells | TransistorCells | npt.ArrayLike, transistor: NMOS | None, v_bulk: float) -> TransistorCells:
+    """Junctions and transistors from what the user gave."""
+    if isinstance(cells, TransistorCells):
+        if transistor is not None:
+            raise DataError("TransistorCells have their transistors already; leave transistor out")
+        return cells
+    if transistor is None:
+        raise DataError("a 1T1R array needs transistor=NMOS(...)")
+    junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
+    return TransistorCells(cells=junctions, transistor=transistor, v_bulk=v_bulk)
+
+
+def _sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> npt.NDArray[np.intp]:
+    """A voltage source at every connected end; node numbers (lines,), -1 where open."""
+    lines = np.flatnonzero(on)
+    nodes = np.full(on.size, -1)
+    if lines.size:
+        nodes[lines] = [builder.node(f"{side}[{k}]") for k in lines]
+        builder.add(VoltageSources(names=[f"v_{side}[{k}]" for k in lines], value=volts[lines],
+                                   nodes=np.column_stack((nodes[lines], np.zeros_like(lines)))))
+    return nodes
