@@ -2,5 +2,6 @@
 
 from crossbar.arrays.drives import only
 from crossbar.arrays.passive import PassiveArray
+from crossbar.arrays.wires import METALS, Metal, Wire
 
-__all__ = ["PassiveArray", "only"]
+__all__ = ["METALS", "Metal", "PassiveArray", "Wire", "only"]
