@@ -111,7 +111,7 @@ class MTJCells(Cells):
     def __post_init__(self) -> None:
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
-        m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state)
+        m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state).astype(float)
         if m_z.ndim != 2 or m_z.size == 0:
             raise DataError(f"MTJ states must have shape (M, N), both at least 1, got {m_z.shape}")
         if not (np.abs(m_z) <= 1).all():
@@ -124,10 +124,10 @@ class MTJCells(Cells):
             raise DataError(f"MTJ parameters of shape {self.params.shape} do not fit states of shape {m_z.shape}")
         if self.defects is not None:
             _with_ohmic(m_z, self.defects, self.g_short)  # refuses what does not fit
-            m_z = np.where(self.defects.stuck_p, 1, np.where(self.defects.stuck_ap, -1, m_z)).astype(m_z.dtype)
-        object.__setattr__(self, "m_z", m_z.astype(float))
+            m_z = np.where(self.defects.stuck_p, 1.0, np.where(self.defects.stuck_ap, -1.0, m_z))
+        object.__setattr__(self, "m_z", m_z)
         if self.state is not None:
-            object.__setattr__(self, "state", m_z)
+            object.__setattr__(self, "state", m_z.astype(np.int8))
 
     @property
     def _m_z(self) -> Array:
