@@ -13,6 +13,7 @@ from crossbar.arrays import PassiveArray, Wire, only
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.cells import LinearCells, MTJCells
 from crossbar.elements.solution import ArraySolution
+from crossbar.elements.tables import TabulatedCells
 from crossbar.errors import (ConvergenceError, CrossbarError, DataError, NetlistError, Problem, SizeError,
                              TopologyError)
 from crossbar.expressions import ExpressionError
@@ -30,7 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArraySolution", "Circuit", "CircuitBuilder", "ConvergenceError", "CrossbarError", "DataError", "Deck",
     "ExpressionError", "GminStepping", "Ladder", "LinearCells", "MTJCells", "MTJParams", "NetlistError", "Newton",
-    "OperatingPoint", "PassiveArray", "Problem", "Run", "SizeError", "SourceStepping", "Sweep", "TopologyError", "Wire",
-    "dc_sweep", "mtj", "nn", "only", "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw",
-    "read_states", "run", "to_spice", "vmm", "write_csv", "write_raw",
+    "OperatingPoint", "PassiveArray", "Problem", "Run", "SizeError", "SourceStepping", "Sweep", "TabulatedCells",
+    "TopologyError", "Wire", "dc_sweep", "mtj", "nn", "only", "operating_point", "parse_netlist", "read_matrix",
+    "read_netlist", "read_raw", "read_states", "run", "to_spice", "vmm", "write_csv", "write_raw",
 ]

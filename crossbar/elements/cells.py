@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crossbar import mtj
 from crossbar.checks import real_array
-from crossbar.elements.base import Array, Batch, IntArray
+from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.linear import Resistors
 from crossbar.elements.nonlinear import MTJs
 from crossbar.errors import DataError
@@ -46,6 +46,11 @@ class Cells(ABC):
     def conductance(self) -> Array:
         """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
         return self.current(np.zeros(self.shape))[1]
+
+    @property
+    def conducts(self) -> Mask:
+        """(M, N) Which cells carry a current at some voltage; the others are open."""
+        return self.conductance > 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -124,7 +124,7 @@ class Xbar:
     @cached_property
     def isolated(self) -> tuple[Mask, Mask] | None:
         """Nodes that no terminal reaches, see `isolated_nodes`."""
-        return isolated_nodes(*self.leads, self.cells.conductance > 0)
+        return isolated_nodes(*self.leads, self.cells.conducts)
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
         """Node numbers (M, N) of the word and of the bit plane."""
@@ -144,7 +144,7 @@ class Xbar:
                                     for side in SIDES)
         along_word = np.column_stack((left, word, right))
         along_bit = np.vstack((top, bit, bottom))
-        cells = np.flatnonzero((self.cells.conductance > 0) & (word >= 0) & (bit >= 0))
+        cells = np.flatnonzero(self.cells.conducts & (word >= 0) & (bit >= 0))
         ends = np.column_stack((word.ravel()[cells], bit.ravel()[cells]))
         return (_segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
                 _segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
