@@ -1,7 +1,8 @@
 """Cells and elements whose current is measured: i(v) through the points of a table.
 
 Between the points a monotone piecewise cubic (PCHIP: Fritsch, Butland, SIAM J. Sci. Stat. Comput. 5, 300 (1984)), which rises
-wherever the table rises and has a continuous slope, or straight lines; beyond the table the straight line of its end slope.
+wherever the table rises and has a continuous slope, or straight lines; beyond the table the straight line of its end slope,
+at least a tenth of the last interval's: PCHIP ends a curve that bends away flat, and on a flat curve a line finds no voltage.
 
     i(v) = c_0 + c_1 s + c_2 s^2 + c_3 s^3,   s = v - origin,   one row of coefficients for every piece and curve
 """
@@ -14,7 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from crossbar import matrices, memory
 from crossbar.checks import real_array
@@ -46,9 +47,12 @@ class Curves:
             c[:, 1:k, 1] = np.diff(i, axis=1) / step
             c[:, k, 1] = c[:, k - 1, 1]
         else:
-            cubic = PchipInterpolator(v, i, axis=1)
+            slopes = PchipInterpolator(v, i, axis=1).derivative()(v)
+            for end, last in ((0, (i[:, 1] - i[:, 0]) / step[0]), (-1, (i[:, -1] - i[:, -2]) / step[-1])):
+                slopes[:, end] = np.where(np.abs(slopes[:, end]) < 0.1 * np.abs(last), 0.1 * last, slopes[:, end])
+            cubic = CubicHermiteSpline(v, i, slopes, axis=1)
             c[:, 1:k, 1:] = np.moveaxis(cubic.c[2::-1], (0, 1, 2), (2, 1, 0))
-            c[:, k, 1] = cubic.derivative()(v[-1])
+            c[:, k, 1] = slopes[:, -1]
         c[:, 0, :2] = c[:, 1, :2]
         return cls(v, np.concatenate((v[:1], v)), c)
 
@@ -102,7 +106,7 @@ class TabulatedCells(Cells):
     kind : "pchip", or "linear" for straight lines between the points.
 
     A current i(0) other than 0 makes a cell a source. Up to a thousandth of its curve's largest |i| it is taken for the zero
-    error of the instrument and subtracted; more is refused. Beyond the table the curve goes on with its end slope. Where a
+    error of the instrument and subtracted; more is refused. Beyond the table the curve goes on straight. Where a
     table falls, the cell has a negative differential conductance: that is data, but a solver may refuse it.
     Raises DataError for what is not finite, not ascending, of no fitting shape or refused as said, SizeError.
     """
