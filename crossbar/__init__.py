@@ -9,12 +9,13 @@
 from crossbar import threads  # noqa: F401, I001: before anything that starts threads
 from crossbar import mtj, nn
 from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
-from crossbar.arrays import OneTransistorArray, PassiveArray, only
+from crossbar.arrays import OneTransistorArray, PassiveArray, Wire, only
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.cells import LinearCells, MTJCells
 from crossbar.elements.selector import DiodeSelector, SelectorCells, SinhSelector, ThresholdSelector
 from crossbar.elements.solution import ArraySolution, TransistorSolution
+from crossbar.elements.tables import TabulatedCells
 from crossbar.elements.transistor import NMOS
 from crossbar.errors import (ConvergenceError, CrossbarError, DataError, NetlistError, Problem, SizeError,
                              TopologyError)
@@ -34,7 +35,8 @@ __all__ = [
     "ArraySolution", "Circuit", "CircuitBuilder", "ConvergenceError", "CrossbarError", "DataError", "Deck",
     "DiodeSelector", "ExpressionError", "GminStepping", "Ladder", "LinearCells", "MTJCells", "MTJParams", "NMOS",
     "NetlistError", "Newton", "OneTransistorArray", "OperatingPoint", "PassiveArray", "Problem", "Run",
-    "SelectorCells", "SinhSelector", "SizeError", "SourceStepping", "Sweep", "ThresholdSelector", "TopologyError",
-    "TransistorCells", "TransistorSolution", "dc_sweep", "mtj", "nn", "only", "operating_point", "parse_netlist",
-    "read_matrix", "read_netlist", "read_raw", "read_states", "run", "to_spice", "vmm", "write_csv", "write_raw",
+    "SelectorCells", "SinhSelector", "SizeError", "SourceStepping", "Sweep", "TabulatedCells", "ThresholdSelector",
+    "TopologyError", "TransistorCells", "TransistorSolution", "Wire", "dc_sweep", "mtj", "nn", "only",
+    "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw", "read_states", "run", "to_spice",
+    "vmm", "write_csv", "write_raw",
 ]

@@ -157,7 +157,8 @@ def test_bad_arrays_are_refused(change, words):
 
 
 @pytest.mark.parametrize(("drive", "words"), [
-    ({"gate": 1.0}, "nothing is driven"), ({"gate": 1.0, "source_left": 0.0}, "source_left"), ({"gate": None, "bit_top": 1.0}, "gate"),
+    ({"gate": 1.0}, "nothing is driven"), ({"gate": 1.0, "source_left": 0.0}, "source_left"),
+    ({"gate": None, "bit_top": 1.0}, "gate"),
     ({"gate": [1.0, 2.0], "bit_top": 1.0}, "gate"), ({"gate": np.nan, "bit_top": 1.0}, "not finite"),
     ({"gate": 1.0, "bit_top": 1.0, "keep": "all"}, "keep"), ({"gate": 1.0, "bit_top": 1.0, "rtol": 0.0}, "rtol"),
 ])

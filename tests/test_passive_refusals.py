@@ -1,14 +1,19 @@
 """What an array refuses, and that it says so as a DataError or SizeError before doing anything."""
 
+import tracemalloc
+
 import numpy as np
 import numpy.ma as ma
 import pytest
 
 from crossbar import memory
+from crossbar.analysis import operating_point
 from crossbar.arrays import PassiveArray, only
-from crossbar.elements.cells import MTJCells
-from crossbar.errors import CrossbarError, DataError, SizeError
-from crossbar.mtj import presets
+from crossbar.elements.cells import LinearCells, MTJCells
+from crossbar.errors import ConvergenceError, CrossbarError, DataError, SizeError, TopologyError
+from crossbar.mtj import Defects, presets
+from crossbar.netlist import parse_netlist
+from crossbar.solvers.newton import Newton
 
 G = np.full((3, 4), 1e-4)
 
@@ -149,6 +154,49 @@ def test_unequal_batches():
         PassiveArray(G).solve(word_left=np.ones((2, 3)), bit_top=np.zeros((3, 4)))
 
 
+def test_nothing_driven():
+    """Every end open is an error that says so, and of a batch which input it is."""
+    array = PassiveArray(G)
+    with pytest.raises(DataError, match="nothing is driven: every end"):
+        array.solve(bit_bottom=None)
+    volts = ma.array(np.full((4, 3), 0.1), mask=[[0, 0, 0], [0, 1, 1], [1, 1, 1], [0, 0, 0]])
+    with pytest.raises(DataError, match="nothing is driven for input 2 of 4"):
+        array.solve(word_left=volts, bit_bottom=None)
+
+
+@pytest.mark.parametrize("method", ["lines", "general"])
+def test_lines_without_a_path_to_a_terminal_are_named(method):
+    """Driven is enough, even if nothing else is reached: what is not has no voltage, carries nothing and is listed."""
+    r_word = np.full((3, 5), 1.0)
+    r_word[:, 1] = np.inf  # the word lines end behind their first cell
+    g = G.copy()
+    g[2, 0] = 0
+    s = PassiveArray(g, r_word=r_word).solve(word_left=only(3, [0, 2], 0.3), bit_bottom=None, method=method)
+    reached = {"wl[0,0]", "wl[1,0]", "wl[2,0]", "bl[0,0]", "bl[1,0]", "bl[2,0]"}
+    assert set(s.isolated) == {f"{p}[{i},{j}]" for p in ("wl", "bl") for i in range(3) for j in range(4)} - reached
+    assert np.isnan(s.word_voltage[:, 1:]).all() and np.isnan(s.bit_voltage[:, 1:]).all()
+    assert np.abs(s.cell_current).max() <= 1e-18 and (s.cell_current[:, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["lines", "general"])
+def test_islands_of_one_input_of_a_batch(method):
+    """A bit line of open cells is an island only for the input that leaves its end open."""
+    g = G.copy()
+    g[:, 1] = 0
+    bottom = ma.array(np.zeros((2, 4)), mask=[[0, 0, 0, 0], [0, 1, 0, 0]])
+    s = PassiveArray(g).solve(word_left=0.3, bit_bottom=bottom, method=method)
+    assert s.isolated == ("bl[0,1]", "bl[1,1]", "bl[2,1]")
+    assert np.isfinite(s.bit_voltage[0]).all() and np.isnan(s.bit_voltage[1, :, 1]).all()
+    assert np.isfinite(np.delete(s.bit_voltage[1], 1, axis=1)).all()
+
+
+def test_an_array_of_a_deck_without_a_path_to_ground():
+    deck = parse_netlist(".title t\nI1 0 wl[0] 1u\nYXBAR x1 wl[0:1] bl[0:1] a state=P\n.model a xbar(rows=2 cols=2 mtj=m)\n"
+                         ".model m mtj(preset=daffodil)\n.op\n.end\n")
+    with pytest.raises(TopologyError, match=r"no DC path to ground from nodes wl\[0\], .*x1"):
+        operating_point(deck.circuit)
+
+
 def test_a_masked_nan_is_an_open_end():
     v = np.array([0.1, np.nan, 0.3])
     got = PassiveArray(G).solve(word_left=ma.masked_invalid(v))
@@ -175,6 +223,25 @@ def test_tolerance_that_nothing_can_meet(law, rtol, method):
     array = PassiveArray(G if law == "linear" else MTJCells(presets["daffodil"], G > 0))
     with pytest.raises(CrossbarError):
         array.solve(word_left=[0.1, 0.5, 0.7], rtol=rtol, method=method)
+
+
+@pytest.mark.parametrize("law", ["linear", "junctions"])
+def test_a_missed_tolerance_tells_its_history(law):
+    """The trace of the line solver: how many iterations so far, and how large the relative residual was."""
+    array = PassiveArray(G if law == "linear" else MTJCells(presets["daffodil"], G > 0), r_word=20.0, r_bit=20.0)
+    with pytest.raises(ConvergenceError, match="residual") as error:
+        array.solve(word_left=[0.1, 0.5, 0.7], rtol=1e-25)
+    iterations, residuals = np.array(error.value.trace).T
+    assert len(iterations) > 2 and iterations[0] == 0 and (np.diff(iterations) >= 0).all() and iterations[-1] > 0
+    assert residuals[0] > 1e-3 and residuals.min() < 1e-10 and (residuals > 0).all()
+
+
+def test_the_iteration_limit_of_the_general_path_tells_its_history():
+    circuit = PassiveArray(MTJCells(presets["ut-50nm"], G < 0), r_word=500.0).to_circuit(word_left=[0.1, 0.5, 0.9])
+    assert operating_point(circuit, reltol=1e-10).iterations > 2
+    with pytest.raises(ConvergenceError, match="after 2 Newton steps, worst at") as error:
+        operating_point(circuit, solver=Newton(max_steps=2), reltol=1e-10)
+    assert len(error.value.trace) == 2 and error.value.trace[1] < error.value.trace[0]
 
 
 def test_keeping_terminals_keeps_nothing_else():
@@ -236,6 +303,48 @@ def test_monstrous_array_of_resistances():
 def test_monstrous_array_of_junctions(how):
     one = np.int8(1) if how == "state" else 1.0
     refused(lambda: PassiveArray(MTJCells(presets["daffodil"], **{how: np.broadcast_to(one, HUGE)})))
+
+
+@pytest.mark.parametrize("name", ["r_word", "r_bit"])
+def test_monstrous_wires(name):
+    refused(lambda: PassiveArray(G, **{name: np.broadcast_to(1.0, HUGE)}))
+
+
+def test_monstrous_defects():
+    mask = np.broadcast_to(False, HUGE)
+    refused(lambda: MTJCells(presets["daffodil"], np.ones((3, 4), int), Defects(open=mask)))
+    refused(lambda: LinearCells(g=G).with_defects(Defects(short=mask)))
+
+
+def test_a_million_by_a_million():
+    """The message says what was asked for, what it would take and what there is."""
+    with pytest.raises(SizeError, match=r"array of 1000000 x 1000000 cells would need about .* GiB; .* GiB are available"):
+        PassiveArray(np.broadcast_to(1e-4, (10**6, 10**6)))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda a: a.solve(word_left=0.1),
+        lambda a: a.solve(word_left=0.1, keep="terminals"),
+        lambda a: a.solve(word_left=0.1, method="general"),
+        lambda a: a.solve(word_left=np.full((20, 200), 0.1)),
+        lambda a: a.transfer("word_left", "bit_bottom"),
+        lambda a: a.with_cells(a.cells),
+        lambda a: a.with_cells(np.full((200, 200), 1e-4)),
+    ],
+    ids=["one input", "terminals", "general", "batch", "transfer", "with_cells", "other cells"],
+)
+def test_what_no_longer_fits(monkeypatch, ask):
+    """An array that once fitted, on a machine that has 2 MB left: refused before the 9 MB of a solution are taken."""
+    array = PassiveArray(np.full((200, 200), 1e-4))
+    monkeypatch.setattr(memory, "available", lambda: 2 * 10**6)
+    tracemalloc.start()
+    try:
+        refused(lambda: ask(array))
+        assert tracemalloc.get_traced_memory()[1] < 3 * 10**6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("keep", ["nodes", "terminals"])

@@ -3,5 +3,6 @@
 from crossbar.arrays.drives import only
 from crossbar.arrays.one_transistor import OneTransistorArray
 from crossbar.arrays.passive import PassiveArray
+from crossbar.arrays.wires import METALS, Metal, Wire
 
-__all__ = ["OneTransistorArray", "PassiveArray", "only"]
+__all__ = ["METALS", "Metal", "OneTransistorArray", "PassiveArray", "Wire", "only"]

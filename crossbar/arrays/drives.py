@@ -48,8 +48,10 @@ class Drives:
         volts = {s: np.array(np.broadcast_to(v, (batch, v.shape[-1])), dtype=float) for s, (v, _) in given.items()}
         on = {s: np.array(np.broadcast_to(m, (batch, m.shape[-1])), dtype=bool) for s, (_, m) in given.items()}
         drives = cls(volts, on, not sizes)
-        if not np.logical_or.reduce([m.any(axis=1) for m in drives.on.values()]).all():
-            raise DataError("nothing is driven: every end of every line is open")
+        driven = np.logical_or.reduce([m.any(axis=1) for m in drives.on.values()])
+        if not driven.all():
+            which = f" for input {int(np.argmin(driven))} of {batch}" if sizes else ""
+            raise DataError(f"nothing is driven{which}: every end of every line is open")
         return drives
 
     @property

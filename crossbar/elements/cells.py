@@ -14,12 +14,13 @@ import numpy.typing as npt
 from crossbar import mtj
 from crossbar.checks import real_array
 from crossbar.elements import cell_kernels
-from crossbar.elements.base import Array, Batch, IntArray
+from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.fields import matrices, writable
 from crossbar.elements.linear import Resistors
 from crossbar.elements.nonlinear import MTJs
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import brinkman
+from crossbar.mtj.variation import G_SHORT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +49,11 @@ class Cells(ABC):
     def conductance(self) -> Array:
         """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
         return self.current(np.zeros(self.shape))[1]
+
+    @property
+    def conducts(self) -> Mask:
+        """(M, N) Which cells carry a current at some voltage; the others are open."""
+        return self.conductance > 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +95,17 @@ class LinearCells(Cells):
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
         return Resistors(names=names, nodes=nodes, g=self.g.ravel()[which])
 
+    def with_defects(self, defects: mtj.Defects, g_short: npt.ArrayLike = G_SHORT) -> "LinearCells":
+        """The cells with some open (0 S) and some short (g_short [S], a number or (M, N)).
+
+        Raises DataError for masks that do not fit the cells, a g_short that is not positive and finite, and stuck cells:
+        of a bare conductance nobody knows which state it is.
+        """
+        g = _with_ohmic(self.g, defects, g_short)
+        if (defects.stuck_p | defects.stuck_ap).any():
+            raise DataError("cells stuck in P or AP need states: use MTJCells(params, state, defects)")
+        return LinearCells(g=g)
+
 
 @dataclass(frozen=True, eq=False)
 class MTJCells(Cells):
@@ -96,17 +113,22 @@ class MTJCells(Cells):
 
     params : fields are scalars or broadcast to (M, N).
     state : (M, N), whatever `crossbar.mtj.as_state` accepts; +1 parallel, -1 antiparallel.
+    defects : masks (M, N). A short is a resistor of g_short [S] (a number or (M, N)), an open cell carries
+        nothing, a stuck one is in the state it is stuck in, whatever `state` says.
     m_z : (M, N) in [-1, 1], instead of state: cos(theta), for partly switched cells (a mean over domains or devices).
+    Raises DataError for a state or m_z out of range, and for shapes that do not fit.
     """
 
     params: mtj.MTJParams
     state: npt.ArrayLike | None = None
+    defects: mtj.Defects | None = None
+    g_short: npt.ArrayLike = field(default=G_SHORT, kw_only=True)
     m_z: Array | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
-        m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state)
+        m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state).astype(float)
         if m_z.ndim != 2 or m_z.size == 0:
             raise DataError(f"MTJ states must have shape (M, N), both at least 1, got {m_z.shape}")
         if not (np.abs(m_z) <= 1).all():
@@ -117,9 +139,12 @@ class MTJCells(Cells):
             fits = False
         if not fits:
             raise DataError(f"MTJ parameters of shape {self.params.shape} do not fit states of shape {m_z.shape}")
-        object.__setattr__(self, "m_z", m_z.astype(float))
+        if self.defects is not None:
+            _with_ohmic(m_z, self.defects, self.g_short)  # refuses what does not fit
+            m_z = np.where(self.defects.stuck_p, 1.0, np.where(self.defects.stuck_ap, -1.0, m_z))
+        object.__setattr__(self, "m_z", m_z)
         if self.state is not None:
-            object.__setattr__(self, "state", m_z)
+            object.__setattr__(self, "state", m_z.astype(np.int8))
 
     @property
     def _m_z(self) -> Array:
@@ -135,17 +160,37 @@ class MTJCells(Cells):
         return bool(np.isinf(self.params.v_h).all() and np.isinf(self.params.barrier).all())
 
     @cached_property
+    def _ohmic(self) -> tuple[IntArray, IntArray, Array]:
+        """Rows, columns and conductances (k,) [S] of the cells that are no junctions: short, or open (0)."""
+        if self.defects is None:
+            none = np.empty(0, np.intp)
+            return none, none, np.empty(0)
+        short, opened = (np.broadcast_to(mask, self.shape) for mask in (self.defects.short, self.defects.open))
+        rows, columns = np.nonzero(short | opened)
+        g = np.broadcast_to(np.asarray(self.g_short, dtype=float), self.shape)
+        return rows, columns, np.where(short, g, 0.0)[rows, columns]
+
+    @cached_property
     def matrices(self) -> tuple[Array, ...]:
-        """Parameters of the law in `cell_kernels`."""
+        """Parameters of the law in `cell_kernels`; of shorts and openings, those of a junction without magnetoresistance."""
         p, antiparallel = self.params, (1 - self._m_z) / 2
         b, c = brinkman(p)
-        return matrices(p.g_p, antiparallel * p.tmr_0, 1 + p.tmr_0, 1 / p.v_h, b, c)
+        junction = matrices(p.g_p, antiparallel * p.tmr_0, 1 + p.tmr_0, 1 / p.v_h, b, c)
+        rows, columns, g = self._ohmic
+        if not rows.size:
+            return junction
+        whole = tuple(np.array(np.broadcast_to(x, self.shape)) for x in junction)
+        for x, value in zip(whole, matrices(g, 0.0, 1.0), strict=True):
+            x[rows, columns] = value
+        return whole
 
     def current(self, v: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         """As of all cells: what `mtj.current` gives, to rounding, in one pass. out : two contiguous arrays (..., M, N) for the
         results of nonlinear cells, which are new ones otherwise."""
         if self.linear:
             g = mtj.conductance(self.params, self._m_z)
+            rows, columns, g_ohmic = self._ohmic
+            g[rows, columns] = g_ohmic
             return g * v, g
         v = np.asarray(v, dtype=float)
         shape = np.broadcast_shapes(v.shape, self.shape)
@@ -155,4 +200,19 @@ class MTJCells(Cells):
         return i, g
 
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
-        return MTJs(names=names, nodes=nodes, params=self.params.select(self.shape, which), state=self._m_z.ravel()[which])
+        rows, columns, g_ohmic = self._ohmic
+        g = np.full(self.shape, np.nan)
+        g[rows, columns] = g_ohmic
+        return MTJs(names=names, nodes=nodes, params=self.params.select(self.shape, which), state=self._m_z.ravel()[which],
+                    ohmic=g.ravel()[which] if rows.size else None)
+
+
+def _with_ohmic(g: Array, defects: mtj.Defects, g_short: npt.ArrayLike) -> Array:
+    """Conductances g (M, N) with those of short and open cells; DataError where the shapes do not fit."""
+    if not isinstance(defects, mtj.Defects):
+        raise DataError(f"defects are xb.mtj.Defects(short=mask, ...), not {type(defects).__name__}")
+    changed = defects.conductance(g, g_short)
+    if changed.shape != g.shape:
+        raise DataError(f"defects of shape {defects.shape} with g_short of shape {np.shape(g_short)} do not fit cells of shape "
+                        f"{g.shape}")
+    return changed

@@ -22,11 +22,16 @@ class MTJs(Batch):
 
     params: mtj.MTJParams  # fields are scalars or (n,)
     state: Array           # (n,) cos(theta): +1 P, -1 AP
+    ohmic: Array | None = None  # (n,) conductance [S] of those that are short; NaN of the others
     linear: ClassVar[bool] = False
     stencil: ClassVar[Array] = np.ones((2, 2))
 
     def evaluate(self, x: Array) -> tuple[Array, Array]:
-        i, g = mtj.current(x[:, 0] - x[:, 1], self.params, self.state)
+        v = x[:, 0] - x[:, 1]
+        i, g = mtj.current(v, self.params, self.state)
+        if self.ohmic is not None:
+            junction = np.isnan(self.ohmic)
+            i, g = np.where(junction, i, self.ohmic * v), np.where(junction, g, self.ohmic)
         return np.column_stack((i, -i)), g[:, None] * np.array([1.0, -1.0, -1.0, 1.0])
 
 

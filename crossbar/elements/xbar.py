@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
-from crossbar.elements.linear import Wires
+from crossbar.elements.linear import Resistors, Wires
 from crossbar.errors import DataError
 
 #: The four sides of a passive array, in the order used everywhere: near and far end of the first, then of the second plane.
@@ -142,7 +142,7 @@ class Xbar:
     def isolated(self) -> tuple[Mask, Mask] | None:
         """Nodes that no terminal reaches, see `isolated_nodes`."""
         word, bit = self.leads
-        return isolated_nodes(word, bit.T, self.cells.conductance > 0)
+        return isolated_nodes(word, bit.T, self.cells.conducts)
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
         """Node numbers (M, N) of the word and of the bit plane."""
@@ -162,11 +162,11 @@ class Xbar:
                                     for side in SIDES)
         along_word = np.column_stack((left, word, right))
         along_bit = np.vstack((top, bit, bottom))
-        cells = np.flatnonzero((self.cells.conductance > 0) & (word >= 0) & (bit >= 0))
-        ends = np.column_stack((word.ravel()[cells], bit.ravel()[cells]))
+        cells = np.flatnonzero(self.cells.conducts & (word >= 0) & (bit >= 0))
+        ends, names = np.column_stack((word.ravel()[cells], bit.ravel()[cells])), GridNames(self.name, self.shape, cells)
         return (segments(self.name + ".rwl", r_word, along_word[:, :-1], along_word[:, 1:]),
                 segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
-                self.cells.batch(GridNames(self.name, self.shape, cells), ends, cells))
+                self.cells.batch(names, ends, cells) if cells.size else Resistors(names=names, nodes=ends, g=np.empty(0)))
 
     def segment_currents(self, word: Array, bit: Array) -> tuple[Array, Array]:
         """Currents (M, N+1), (M+1, N) [A] of all segments from those of the expanded ones; 0 in open segments."""

@@ -37,6 +37,9 @@ _CAUSES = ("diameter", "ra", "tmr", "k_i", "alpha")  # in the order in which the
 _MAGNETISM = ("diameter", "thickness", "m_s", "k_i")  # what Delta follows from
 _NOWHERE: Any = np.False_
 
+#: Conductance of a short [S] unless another is given: 100 ohm, an assumption, not a measured value.
+G_SHORT = 1e-2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variation:
@@ -237,11 +240,10 @@ class Defects:
         self._fits(state.shape, "states")
         return np.where(self.stuck_p, 1, np.where(self.stuck_ap, -1, state)).astype(np.int8)
 
-    def conductance(self, g: npt.ArrayLike, g_short: npt.ArrayLike = 1e-2) -> Array:
+    def conductance(self, g: npt.ArrayLike, g_short: npt.ArrayLike = G_SHORT) -> Array:
         """Conductances g [S] (..., *shape) of the cells in their `states`, with 0 for open cells and g_short for shorts.
 
-        The default of 10 mS (100 ohm) is an assumption, not a measured value. Raises DataError for shapes that do not fit
-        and a g_short that is not positive and finite.
+        Raises DataError for shapes that do not fit and a g_short that is not positive and finite.
         """
         g, g_short = real_array(g, "conductances [S]"), real_array(g_short, "g_short [S]")
         if not np.all((g_short > 0) & np.isfinite(g_short)):

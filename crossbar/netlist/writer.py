@@ -122,6 +122,8 @@ def _source(circuit: Circuit, name: str, names: _Names) -> str:
 
 def _mtj(batch: MTJs, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
     p = batch.params
+    if batch.ohmic is not None and not np.isnan(batch.ohmic[k]):
+        return f"{names.of('r', batch.names[k])} {' '.join(nodes)} {1 / batch.ohmic[k]:.17g}"
     if not np.all(np.isinf(p.barrier)):
         raise DataError(f"{batch.names[k]} has a tunnelling law (barrier=), which the flat deck does not have")
     r_p, tmr, v_h = (float(np.broadcast_to(np.asarray(x, dtype=float), len(batch.nodes))[k]) for x in (p.r_p, p.tmr_0, p.v_h))
