@@ -48,7 +48,8 @@ _MAX_STEPS = 40   # Newton steps at the terminals
 _MAX_SPACE = 80   # GMRES iterations in each
 _AIM = 1e-12      # of the difference between v' and v, relative to the largest
 _PLAIN = 1e-3     # reduction in one step that shows that the terminals do not influence each other
-_CLOSER = 0.01    # of the arrays' tolerance
+_CLOSER = 0.01    # of the arrays' tolerance, for those of at most
+_SMALL = 2000     # nodes; rounding grows with their number
 _EASY = 1e-3      # KCL misfit over tolerance that needs no care
 _WIDE = 1e3       # r g of terminals whose current is given
 
@@ -227,12 +228,13 @@ class _Iteration:
         self.solves += 1
 
     def _one(self, block: Attached, e: Array, r: Array, start: tuple[Array, Array] | None) -> Solved:
-        """An array solved more closely than it need be: its misfit is an error of the currents that the circuit is given."""
+        """An array solved more closely than it need be if rounding allows: its misfit is an error of the currents that the
+        circuit is given."""
         rtol = self.around.tolerances.array
-        try:
-            return block.solve(e, r, _CLOSER * rtol, start)
-        except ConvergenceError:
-            return block.solve(e, r, rtol, start)
+        if (closer := _CLOSER * max(1.0, block.xbar.node_count / _SMALL)) < 1:
+            with contextlib.suppress(ConvergenceError):
+                return block.solve(e, r, closer * rtol, start)
+        return block.solve(e, r, rtol, start)
 
     def _split(self, x: Array) -> list[Array]:
         return np.split(x, self.cuts)
