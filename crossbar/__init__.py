@@ -9,7 +9,7 @@
 from crossbar import threads  # noqa: F401, I001: before anything that starts threads
 from crossbar import mtj, nn
 from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
-from crossbar.arrays import PassiveArray, only
+from crossbar.arrays import SCHEMES, PassiveArray, Scheme, only
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.cells import LinearCells, MTJCells
 from crossbar.elements.solution import ArraySolution
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArraySolution", "Circuit", "CircuitBuilder", "ConvergenceError", "CrossbarError", "DataError", "Deck",
     "ExpressionError", "GminStepping", "Ladder", "LinearCells", "MTJCells", "MTJParams", "NetlistError", "Newton",
-    "OperatingPoint", "PassiveArray", "Problem", "Run", "SizeError", "SourceStepping", "Sweep", "TopologyError",
-    "dc_sweep", "mtj", "nn", "only", "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw",
-    "read_states", "run", "to_spice", "vmm", "write_csv", "write_raw",
+    "OperatingPoint", "PassiveArray", "Problem", "Run", "SCHEMES", "Scheme", "SizeError", "SourceStepping", "Sweep",
+    "TopologyError", "dc_sweep", "mtj", "nn", "only", "operating_point", "parse_netlist", "read_matrix", "read_netlist",
+    "read_raw", "read_states", "run", "to_spice", "vmm", "write_csv", "write_raw",
 ]

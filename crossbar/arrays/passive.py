@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.analysis import operating_point
+from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.drives import Drive, Drives
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
@@ -34,7 +35,7 @@ _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class PassiveArray:
+class PassiveArray(ArrayAlgebra):
     """An immutable M x N array.
 
     cells : (M, N) conductances [S] (0: open), or Cells such as MTJCells.
