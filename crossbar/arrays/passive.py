@@ -117,6 +117,8 @@ class PassiveArray(ArrayAlgebra):
             raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
         if source not in SIDES or sink not in SIDES or source == sink:
             raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
+        if wrong := others.keys() - (set(SIDES) - {source, sink}):
+            raise DataError(f"transfer: no further sides: {', '.join(sorted(wrong))}; there are {', '.join(SIDES)}")
         if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
             raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
         n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)

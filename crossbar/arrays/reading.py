@@ -36,6 +36,7 @@ from crossbar.errors import DataError
 from crossbar.solvers.green import cell_resistance
 
 _TOGETHER = 2 ** 20  # reads x cells whose node voltages are kept at once
+_ONLY_PATH = 1e-3     # a cell's conductance over that between its nodes, below which rank-one updates lose digits
 
 Sides = tuple[str, str]
 
@@ -144,19 +145,25 @@ def sense_margin(array: Solvable, row: npt.ArrayLike | None, column: npt.ArrayLi
     ends = _both_states(array.cells, states)
     if array.cells.linear:
         array = array.with_cells(LinearCells(g=array.cells.conductance))
+
+    def solved(rows: IntArray, columns: IntArray) -> list[Array]:
+        return [_solved_variants(array, rows, columns, value, scheme, voltage, sides, rtol) for value in ends]
     if where is None and array.cells.linear:
+        m, n = array.shape
+        memory.require(f"block elimination of {m} x {n} cells", 8.0 * max(m, n) * min(m, n) ** 2 + 160.0 * m * n)
         ports = _Ports(array, scheme, sides, rtol)
         ports.find_fields()
         ports.find_resistances()
-        currents = [ports.read(voltage, g - array.cells.conductance)[0] for g in ends]
+        changes = [g - array.cells.conductance for g in ends]
+        currents = [ports.read(voltage, delta)[0].copy() for delta in changes]
+        # an open cell that would join what nothing joins, a cell that is opened and was (nearly) the only path
+        alone = (ports.parts[0] != ports.parts[1]) | (1 + np.minimum(*changes) * ports.rho < _ONLY_PATH)
+        if alone.any():
+            for current, value in zip(currents, solved(*np.nonzero(alone)), strict=True):
+                current[alone] = value
     else:
         rows, columns = np.indices(array.shape) if where is None else where
-        currents = [np.empty(rows.shape), np.empty(rows.shape)]
-        pairs = list(zip(rows.ravel(), columns.ravel(), strict=True))
-        for k, (i, j) in enumerate(tqdm(pairs, desc="sense margin", unit="cells", delay=2, disable=None)):
-            for current, value in zip(currents, ends, strict=True):
-                other = array.with_cells(_with_one(array.cells, i, j, value[i, j]))
-                current.flat[k] = _solved_reads(other, np.array([i]), np.array([j]), scheme, voltage, sides, rtol)[0][0]
+        currents = [found.reshape(rows.shape) for found in solved(rows.ravel(), columns.ravel())]
     return SenseMargin(scheme=scheme, voltage=voltage, current_p=currents[0], current_ap=currents[1])
 
 
@@ -173,13 +180,19 @@ class _Ports:
         self.parts = connected_parts(array.r_word, array.r_bit, array.cells.conductance > 0)
         part = self._terminal_parts()
         self.volts, h = _hybrid(conductance, self.fed, part)
+        if self.fed.any():  # a common voltage drives nothing; without it, voltages that are equal but for rounding do neither
+            label = np.unique(part, return_inverse=True)[1]
+            share = (label == np.arange(label.max() + 1)[:, None]).astype(float)
+            self.volts -= (share @ self.volts / share.sum(axis=1, keepdims=True))[label]
         if self.rows_float != self.columns_float:  # a fed line that nothing holds takes no current
             held = np.isin(part, part[~self.fed])
             h[np.diag_indices(m + n)] = np.where(self.fed & ~held, np.inf, h.diagonal())
         self.apart = part[:m, None] != part[None, m:]
         diagonal = h.diagonal()
         self.h_ii, self.h_jj, self.h_ij, self.h_ji = diagonal[:m, None], diagonal[None, m:], h[:m, m:], h[m:, :m].T
-        background = h[:, ~self.fed] @ idle[~self.fed]
+        held_at = np.unique(idle[~self.fed])
+        self.at_rest = held_at.size < 2  # all idle lines at one voltage: fed ones come to it, and nothing flows
+        background = self.fed * held_at.sum() if self.at_rest else h @ idle
         self.y_i, self.y_j = background[:m, None], background[None, m:]
         nothing: Array = np.zeros((1, 1))
         self.k_i = self.k_j = self.v_idle = self.rho = nothing
@@ -229,13 +242,12 @@ class _Ports:
             k_i[rows] = v[np.arange(len(rows)), rows]
             k_j[:, columns] = v[len(rows) + np.arange(len(columns)), :, columns].T
         self.k_i, self.k_j = k_i, k_j
-        if self.scheme.rows or self.scheme.columns:
+        if not self.at_rest:
             self.v_idle = self._cell_voltage(dict(zip(self.sides, (self.scheme.rows, self.scheme.columns), strict=True)))
 
     def find_resistances(self) -> None:
         """Resistance (M, N) between the nodes of each cell, held lines at 0 V, floating ones open."""
         m, n = self.shape
-        memory.require(f"block elimination of {m} x {n} cells", 8.0 * max(m, n) * min(m, n) ** 2 + 64.0 * m * n)
         g = self.array.cells.conductance
         floats = (self.rows_float, self.columns_float)
         r_word, r_bit = self._leads([side for side, floating in zip(self.sides, floats, strict=True) if not floating])
@@ -301,6 +313,17 @@ def _solved_reads(array: Solvable, rows: IntArray, columns: IntArray, scheme: Sc
         s = array.solve(**scheme.drives(array.shape, i, j, voltage, sides=sides), rtol=rtol)  # type: ignore[arg-type]
         out[:, start + k] = (s.terminal_current[sides[1]][k, j], -s.terminal_current[sides[0]][k, i], s.cell_current[k, i, j])
     return out[0], out[1], out[2]
+
+
+def _solved_variants(array: Solvable, rows: IntArray, columns: IntArray, value: Array, scheme: Scheme, voltage: float,
+                     sides: Sides, rtol: float) -> Array:
+    """Sense currents (count,) of cells (rows, columns), each read with that cell alone at its value (M, N)."""
+    out = np.empty(len(rows))
+    pairs = zip(rows, columns, strict=True)
+    for k, (i, j) in enumerate(tqdm(pairs, total=len(rows), desc="sense margin", unit="cells", delay=2, disable=None)):
+        other = array.with_cells(_with_one(array.cells, i, j, value[i, j]))
+        out[k] = _solved_reads(other, np.array([i]), np.array([j]), scheme, voltage, sides, rtol)[0][0]
+    return out
 
 
 def _selected(array: Solvable, row: npt.ArrayLike | None, column: npt.ArrayLike | None) -> tuple[IntArray, IntArray] | None:

@@ -70,7 +70,10 @@ class Sensitivity:
 
     def to(self, current_change: npt.ArrayLike) -> Array:
         """dF/dp (..., M, N) for any parameter p of the cells, from di/dp at each cell's voltage (..., M, N) [A per p]."""
-        return _dead(-self.adjoint.cell_voltage * np.asarray(current_change, dtype=float))
+        change, across = np.asarray(current_change, dtype=float), self.adjoint.cell_voltage
+        shape = np.broadcast_shapes(change.shape, across.shape)
+        memory.require(f"derivatives of shape {shape}", 16.0 * np.prod(shape, dtype=float))
+        return _dead(-across * change)
 
     @cached_property
     def conductance(self) -> Array:
