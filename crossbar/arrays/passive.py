@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.analysis import operating_point
+from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
 from crossbar.checks import real_array
@@ -35,7 +36,7 @@ _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class PassiveArray:
+class PassiveArray(ArrayAlgebra):
     """An immutable M x N array.
 
     cells : (M, N) conductances [S] (0: open), or Cells such as MTJCells.
@@ -116,6 +117,8 @@ class PassiveArray:
             raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
         if source not in SIDES or sink not in SIDES or source == sink:
             raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
+        if wrong := others.keys() - (set(SIDES) - {source, sink}):
+            raise DataError(f"transfer: no further sides: {', '.join(sorted(wrong))}; there are {', '.join(SIDES)}")
         if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
             raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
         n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)
@@ -204,7 +207,9 @@ def _law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
 
     if not cells.linear:
         return Law(current, linear=False)
-    slope = cells.conductance[None] if alive is None else (cells.conductance * alive)[None]
+    slope = cells.current(np.zeros(cells.shape))[1].reshape(-1, *cells.shape)
+    if alive is not None:
+        slope = slope * alive
     return Law(ohmic, linear=True)
 
 

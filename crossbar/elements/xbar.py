@@ -100,6 +100,17 @@ def isolated_nodes(first: Array, second: Array, conducting: Mask, *, alongside: 
     return (lost[word], lost[bit]) if lost.any() else None
 
 
+def connected_parts(r_word: Array, r_bit: Array, conducting: Mask) -> tuple[IntArray, IntArray]:
+    """Labels (M, N) of word and of bit nodes, equal where wires and conducting cells join them; terminals join nothing."""
+    word, word_held = _pieces(np.isinf(r_word))
+    bit_t, bit_held = _pieces(np.isinf(r_bit.T))
+    bit = bit_t.T + word_held.size
+    count = word_held.size + bit_held.size
+    edges = (np.ones(int(conducting.sum()), np.int8), (word[conducting], bit[conducting]))
+    label = connected_components(coo_array(edges, shape=(count, count)), directed=False)[1].astype(np.intp)
+    return label[word], label[bit]
+
+
 def _pieces(openings: Mask) -> tuple[IntArray, Mask]:
     """Numbers (L, n) of the pieces into which openings (L, n+1) cut the lines, and which pieces keep a terminal."""
     cuts = np.cumsum(openings[:, 1:-1], axis=1)
