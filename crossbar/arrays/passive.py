@@ -166,7 +166,7 @@ class PassiveArray(ArrayAlgebra):
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
         drives.check_shorts(r_word, r_bit.T)
-        isolated = isolated_nodes(r_word, r_bit.T, self.cells.conducts)
+        isolated = isolated_nodes(r_word, r_bit.T, lambda: self.cells.conducts)
         left, right, top, bottom = (drives.volts[side] for side in SIDES)
         done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), _law(self.cells, isolated),
                             rtol=rtol, nodes=nodes)

@@ -8,7 +8,7 @@ Nodes of an expanded array, from its first number on: word nodes row by row, the
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,17 +78,18 @@ def distinct(r: Array) -> Array:
     return r[:1] if r.strides[0] == 0 else r
 
 
-def isolated_nodes(first: Array, second: Array, conducting: Mask, *, alongside: bool = False) -> tuple[Mask, Mask] | None:
+def isolated_nodes(first: Array, second: Array, cells: Callable[[], Mask], *,
+                   alongside: bool = False) -> tuple[Mask, Mask] | None:
     """Nodes (M, N) of both planes that no terminal reaches, or None if there is none.
 
     first, second : resistances (L, n+1) of the lines with their leads; the second plane's run down the columns, the first's along
-    the rows, or `alongside` the second's.
+    the rows, or `alongside` the second's. cells : which cells (M, N) conduct, asked only if some piece of line has no terminal.
     """
     if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second)):
         return None  # one opening cuts a line into pieces that each keep a terminal
     word, word_held = _pieces(np.isinf(first))
     bit_t, bit_held = _pieces(np.isinf(second))
-    word = word.T if alongside else word
+    word, conducting = word.T if alongside else word, cells()
     bit = bit_t.T + word_held.size
     held = np.flatnonzero(np.concatenate((word_held, bit_held)))
     terminal = word_held.size + bit_held.size
@@ -153,7 +154,7 @@ class Xbar:
     def isolated(self) -> tuple[Mask, Mask] | None:
         """Nodes that no terminal reaches, see `isolated_nodes`."""
         word, bit = self.leads
-        return isolated_nodes(word, bit.T, self.cells.conducts)
+        return isolated_nodes(word, bit.T, lambda: self.cells.conducts)
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
         """Node numbers (M, N) of the word and of the bit plane."""

@@ -89,10 +89,10 @@ def _pivots(r, lo, d, a, h, b, at):  # type: ignore[no-untyped-def]
 def factor(r, d, a, h, across):  # type: ignore[no-untyped-def]
     """a and h of `_pivots` for the slopes d (B, M, N) [S] on the second plane, or with `across` on the first: a, h (B, N, M)."""
     batch, n, lines = a.shape
-    parts = (lines + WIDTH - 1) // WIDTH
+    parts = (lines + ACROSS - 1) // ACROSS
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * WIDTH
-        hi = min(lo + WIDTH, lines)
+        b, lo = task // parts, (task % parts) * ACROSS
+        hi = min(lo + ACROSS, lines)
         own = np.empty((n, hi - lo))
         if across:
             _turned(d, b, lo, hi, own)
