@@ -9,7 +9,7 @@
 from crossbar import threads  # noqa: F401, I001: before anything that starts threads
 from crossbar import mtj, nn
 from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
-from crossbar.arrays import OneTransistorArray, PassiveArray, Wire, only
+from crossbar.arrays import SCHEMES, OneTransistorArray, PassiveArray, Scheme, Wire, only
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.cells import LinearCells, MTJCells
@@ -34,9 +34,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ArraySolution", "Circuit", "CircuitBuilder", "ConvergenceError", "CrossbarError", "DataError", "Deck",
     "DiodeSelector", "ExpressionError", "GminStepping", "Ladder", "LinearCells", "MTJCells", "MTJParams", "NMOS",
-    "NetlistError", "Newton", "OneTransistorArray", "OperatingPoint", "PassiveArray", "Problem", "Run",
-    "SelectorCells", "SinhSelector", "SizeError", "SourceStepping", "Sweep", "TabulatedCells", "ThresholdSelector",
-    "TopologyError", "TransistorCells", "TransistorSolution", "Wire", "dc_sweep", "mtj", "nn", "only",
-    "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw", "read_states", "run", "to_spice",
-    "vmm", "write_csv", "write_raw",
+    "NetlistError", "Newton", "OneTransistorArray", "OperatingPoint", "PassiveArray", "Problem", "Run", "SCHEMES",
+    "Scheme", "SelectorCells", "SinhSelector", "SizeError", "SourceStepping", "Sweep", "TabulatedCells",
+    "ThresholdSelector", "TopologyError", "TransistorCells", "TransistorSolution", "Wire", "dc_sweep", "mtj", "nn",
+    "only", "operating_point", "parse_netlist", "read_matrix", "read_netlist", "read_raw", "read_states", "run",
+    "to_spice", "vmm", "write_csv", "write_raw",
 ]

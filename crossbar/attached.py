@@ -31,7 +31,8 @@ def cell_law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
 
     if not cells.linear:
         return Law(current, linear=False)
-    return ohmic_law(cells.conductance[None] if alive is None else (cells.conductance * alive)[None])
+    slope = cells.current(np.zeros(cells.shape))[1].reshape(-1, *cells.shape)
+    return ohmic_law(slope if alive is None else slope * alive)
 
 
 def ohmic_law(slope: Array) -> Law:

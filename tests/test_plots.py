@@ -22,7 +22,7 @@ from crossbar.elements.cells import LinearCells
 from crossbar.elements.linear import CurrentSources, VoltageSources
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
-from crossbar.plots import QUANTITIES, arrays, cell_map, line_profile, save_run, sweep_plot
+from crossbar.plots import QUANTITIES, arrays, cell_map, line_profile, margin_map, save_run, sweep_plot
 
 Array = npt.NDArray[np.float64]
 FACTORS = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
@@ -124,6 +124,17 @@ def test_what_no_terminal_reaches_is_grey() -> None:
         np.testing.assert_array_equal(np.isnan(shown(ax)), g == 0)
         red, green, blue, alpha = ax.images[0].to_rgba(np.ma.masked_all((1, 1)))[0, 0]
         assert red == green == blue and 0.4 < red < 0.8 and alpha == 1
+
+
+def test_a_map_of_sense_margins() -> None:
+    array = array_of((5, 6))
+    margin = array.sense_margin(scheme="v/2", states=(2e-4, 1e-4))
+    np.testing.assert_allclose(shown(margin_map(margin)), margin.margin, rtol=1e-12)
+    ax = margin_map(margin, relative=True)
+    np.testing.assert_allclose(np.asarray(ax.images[0].get_array()), margin.relative, rtol=1e-12)
+    assert ax.get_title() == "Relative sense margin, v/2" and bar_of(ax)[1] == ""
+    with pytest.raises(DataError, match="every cell"):
+        margin_map(array.sense_margin(1, 2, states=(2e-4, 1e-4)))
 
 
 def test_the_sign_chooses_the_colours() -> None:

@@ -40,6 +40,12 @@ def test_python_example_of_a_device():
     assert "Delta" in text[2]
 
 
+def test_python_example_of_linear_algebra():
+    """Floating reads see many times the cell's conductance and lose nearly all of the TMR of 1.2."""
+    times, sneak, left = (float(word.strip("%;")) for word in re.findall(r"[\d.]+%?", python_example(2)))
+    assert times > 10 and 90 < sneak < 100 and 0 < left < 20
+
+
 @pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|check|export|study wine|device)[^#\n]*?)\s*(?:#.*)?$", README,
                                             re.MULTILINE))
 def test_commands_of_the_readme_work(line, tmp_path):

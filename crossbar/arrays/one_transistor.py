@@ -142,12 +142,11 @@ class OneTransistorArray:
     def _isolated(self, source: Array, bit: Array, drives: Drives) -> tuple[Mask, Mask] | None:
         """Source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is off at the lowest of the
         voltages applied."""
-        lowest = min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
-        at = np.full(self.shape, lowest)
-        conducting = self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0
-        if self.parallel:
-            return isolated_nodes(source, bit, conducting, alongside=True)
-        return isolated_nodes(source, bit, conducting)
+        def conducting() -> Mask:
+            lowest = min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
+            at = np.full(self.shape, lowest)
+            return np.asarray(self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0)
+        return isolated_nodes(source, bit, conducting, alongside=self.parallel)
 
     def _solve(self, drives: Drives, rtol: float, nodes: bool) -> TransistorSolution:
         source, bit = self._wires(drives)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.analysis import operating_point
+from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
 from crossbar.attached import cell_law
@@ -36,7 +37,7 @@ _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class PassiveArray:
+class PassiveArray(ArrayAlgebra):
     """An immutable M x N array.
 
     cells : (M, N) conductances [S] (0: open), or Cells such as MTJCells.
@@ -117,6 +118,8 @@ class PassiveArray:
             raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
         if source not in SIDES or sink not in SIDES or source == sink:
             raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
+        if wrong := others.keys() - (set(SIDES) - {source, sink}):
+            raise DataError(f"transfer: no further sides: {', '.join(sorted(wrong))}; there are {', '.join(SIDES)}")
         if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
             raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
         n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)
@@ -164,7 +167,7 @@ class PassiveArray:
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
         drives.check_shorts(r_word, r_bit.T)
-        isolated = isolated_nodes(r_word, r_bit.T, self.cells.conducts)
+        isolated = isolated_nodes(r_word, r_bit.T, lambda: self.cells.conducts)
         left, right, top, bottom = (drives.volts[side] for side in SIDES)
         done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), cell_law(self.cells, isolated),
                             rtol=rtol, nodes=nodes)

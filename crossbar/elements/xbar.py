@@ -8,7 +8,7 @@ Nodes of an expanded array, from its first number on: word nodes row by row, the
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,17 +80,18 @@ def distinct(r: Array) -> Array:
     return r[:1] if r.strides[0] == 0 else r
 
 
-def isolated_nodes(first: Array, second: Array, conducting: Mask, *, alongside: bool = False) -> tuple[Mask, Mask] | None:
+def isolated_nodes(first: Array, second: Array, cells: Callable[[], Mask], *,
+                   alongside: bool = False) -> tuple[Mask, Mask] | None:
     """Nodes (M, N) of both planes that no terminal reaches, or None if there is none.
 
     first, second : resistances (L, n+1) of the lines with their leads; the second plane's run down the columns, the first's along
-    the rows, or `alongside` the second's.
+    the rows, or `alongside` the second's. cells : which cells (M, N) conduct, asked only if some piece of line has no terminal.
     """
     if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second)):
         return None  # one opening cuts a line into pieces that each keep a terminal
     word, word_held = _pieces(np.isinf(first))
     bit_t, bit_held = _pieces(np.isinf(second))
-    word = word.T if alongside else word
+    word, conducting = word.T if alongside else word, cells()
     bit = bit_t.T + word_held.size
     held = np.flatnonzero(np.concatenate((word_held, bit_held)))
     terminal = word_held.size + bit_held.size
@@ -100,6 +101,17 @@ def isolated_nodes(first: Array, second: Array, conducting: Mask, *, alongside: 
     label = connected_components(graph, directed=False)[1]
     lost = label != label[terminal]
     return (lost[word], lost[bit]) if lost.any() else None
+
+
+def connected_parts(r_word: Array, r_bit: Array, conducting: Mask) -> tuple[IntArray, IntArray]:
+    """Labels (M, N) of word and of bit nodes, equal where wires and conducting cells join them; terminals join nothing."""
+    word, word_held = _pieces(np.isinf(r_word))
+    bit_t, bit_held = _pieces(np.isinf(r_bit.T))
+    bit = bit_t.T + word_held.size
+    count = word_held.size + bit_held.size
+    edges = (np.ones(int(conducting.sum()), np.int8), (word[conducting], bit[conducting]))
+    label = connected_components(coo_array(edges, shape=(count, count)), directed=False)[1].astype(np.intp)
+    return label[word], label[bit]
 
 
 def _pieces(openings: Mask) -> tuple[IntArray, Mask]:
@@ -144,7 +156,7 @@ class Xbar:
     def isolated(self) -> tuple[Mask, Mask] | None:
         """Nodes that no terminal reaches, see `isolated_nodes`."""
         word, bit = self.leads
-        return isolated_nodes(word, bit.T, self.cells.conducts)
+        return isolated_nodes(word, bit.T, lambda: self.cells.conducts)
 
     @cached_property
     def conducts(self) -> Mask:

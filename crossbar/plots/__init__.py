@@ -3,11 +3,11 @@
 `ax=None` makes a new matplotlib.figure.Figure, reached as `ax.figure`; pyplot and its backends are never touched.
 """
 
-from crossbar.plots.arrays import QUANTITIES, cell_map, line_profile, save_run, sweep_plot
+from crossbar.plots.arrays import QUANTITIES, cell_map, line_profile, margin_map, save_run, sweep_plot
 from crossbar.plots.devices import (DeviceFigures, disturb_map, error_voltage_plot, error_width_plot, resistance_plot,
                                     save_device, tmr_plot)
 
 __all__ = [
     "DeviceFigures", "QUANTITIES", "cell_map", "disturb_map", "error_voltage_plot", "error_width_plot", "line_profile",
-    "resistance_plot", "save_device", "save_run", "sweep_plot", "tmr_plot",
+    "margin_map", "resistance_plot", "save_device", "save_run", "sweep_plot", "tmr_plot",
 ]

@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from crossbar.analysis import OperatingPoint, Sweep
+from crossbar.arrays.reading import SenseMargin
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
@@ -54,8 +55,25 @@ def cell_map(solution: ArraySolution, quantity: str, ax: Axes | None = None, *,
         raise DataError(f"quantity is one of {', '.join(QUANTITIES)}, not {quantity!r}")
     title, unit = QUANTITIES[quantity]
     values = _cell_values(solution, quantity, item)
-    rows, columns_ = values.shape
     drive = max(_largest(v) for v in solution.terminal_voltage.values()) if unit == "V" else 0.0
+    return _draw_map(values, title, unit, drive, ax)
+
+
+def margin_map(margin: SenseMargin, ax: Axes | None = None, *, relative: bool = False) -> Axes:
+    """Map over the cells of the sense margin [A], or of (I_P - I_AP) / I_AP, grey where no current flows.
+
+    Raises DataError unless the margin is that of every cell.
+    """
+    values = margin.relative if relative else margin.margin
+    if np.ndim(values) != 2:
+        raise DataError("a map needs the margins of every cell: sense_margin() without row and column")
+    title = "Relative sense margin" if relative else "Sense margin"
+    return _draw_map(values, f"{title}, {margin.scheme.name}", "" if relative else "A", 0.0, ax)
+
+
+def _draw_map(values: Array, title: str, unit: str, drive: float, ax: Axes | None) -> Axes:
+    """Values (M, N) as a map with a colour bar; voltages below rounding of `drive` [V] get no colours."""
+    rows, columns_ = values.shape
     cmap, low, high = _colours(values, drive)
     size = max(abs(low), abs(high))
     factor, label = unit_of(unit, size)

@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit, prange
 
 WIDTH = 128  # lines per block
-TILE = 8     # rows and columns of the square tiles in which planes are transposed: a cache line each way
+STRIP = 64   # rows that are transposed side by side: long reads
+TILE = 8     # rows and columns of the tiles within: a cache line each way
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -158,25 +159,29 @@ def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
 def cell_voltages(base_u, u, base_v, v, out):  # type: ignore[no-untyped-def]
     """out (B, M, N) = first minus second plane; the first comes transposed, (B, N, M)."""
     batch, rows, columns = out.shape
-    strips = (rows + TILE - 1) // TILE
+    strips = (rows + STRIP - 1) // STRIP
     for task in prange(batch * strips):
-        b, lo = task // strips, (task % strips) * TILE
-        hi = min(lo + TILE, rows)
+        b, lo = task // strips, (task % strips) * STRIP
+        hi = min(lo + STRIP, rows)
         for left in range(0, columns, TILE):
-            for i in range(lo, hi):
-                for j in range(left, min(left + TILE, columns)):
-                    out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
+            right = min(left + TILE, columns)
+            for top in range(lo, hi, TILE):
+                for i in range(top, min(top + TILE, hi)):
+                    for j in range(left, right):
+                        out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
 
 
 @njit(parallel=True, cache=True)
 def transpose(x, out):  # type: ignore[no-untyped-def]
     """out[b, j, i] = x[b, i, j]."""
     batch, rows, columns = x.shape
-    strips = (rows + TILE - 1) // TILE
+    strips = (rows + STRIP - 1) // STRIP
     for task in prange(batch * strips):
-        b, lo = task // strips, (task % strips) * TILE
-        hi = min(lo + TILE, rows)
+        b, lo = task // strips, (task % strips) * STRIP
+        hi = min(lo + STRIP, rows)
         for left in range(0, columns, TILE):
-            for i in range(lo, hi):
-                for j in range(left, min(left + TILE, columns)):
-                    out[b, j, i] = x[b, i, j]
+            right = min(left + TILE, columns)
+            for top in range(lo, hi, TILE):
+                for i in range(top, min(top + TILE, hi)):
+                    for j in range(left, right):
+                        out[b, j, i] = x[b, i, j]
