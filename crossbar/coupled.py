@@ -203,7 +203,8 @@ class _Iteration:
             if step and self._agrees(gap) and (result := self._result(seen)) is not None:
                 return result
             misfit = gap * (1 + seen.through * around.load)
-            correction = misfit if self.plain else self._newton(misfit, seen)
+            apart = self._apart(gap)
+            correction = misfit if self.plain or apart <= _AIM else self._newton(misfit, seen, apart)
             self._solve(self.v + seen.through * self.i + correction, seen.r)
         raise ConvergenceError(f"arrays and the circuit around them disagree by {self.trace[-1]:.2e} of the largest voltage "
                                f"after {_MAX_STEPS} steps", self.trace)
@@ -239,9 +240,8 @@ class _Iteration:
     def _split(self, x: Array) -> list[Array]:
         return np.split(x, self.cuts)
 
-    def _newton(self, misfit: Array, seen: _Seen) -> Array:
+    def _newton(self, misfit: Array, seen: _Seen, apart: float) -> Array:
         """The correction of e (T,), in which terminals influence each other."""
-        apart = self.trace[-1] if self.trace else 1.0
         linear = self.around.linear and all(b.xbar.cells.linear for b in self.blocks)
         rtol = max(0.1 * _AIM / apart, 1e-8 if linear else min(1e-3, apart))
         scale = np.sqrt(seen.through + 1 / self.around.load)  # waves of power
