@@ -134,9 +134,9 @@ class Attached:
 
 
 def _line_conductance(r: Array, g: Array) -> Array:
-    """Conductance to ground (L,) of lines with segments r (L, n+1) and cells g (L,) in all, their far ends and the other plane
-    at 0 V: a ladder taken as continuous, sqrt(g / r) tanh sqrt(g r), behind its lead."""
+    """Conductance to ground (L,) of lines with segments r (L, n+1) and cells g (L,) in all, the other plane and their far ends at
+    0 V: a ladder taken as continuous, sqrt(g / r) tanh sqrt(g r), behind its lead, and the line itself, of at least 1 ohm."""
     inner = np.where(np.isfinite(r[:, 1:-1]), r[:, 1:-1], 0.0).sum(axis=1)
     x = np.sqrt(inner * g)
     seen = g * np.divide(np.tanh(x), x, out=np.ones_like(x), where=x > 1e-8)
-    return seen / (1 + r[:, 0] * seen)
+    return seen / (1 + r[:, 0] * seen) + 1 / np.maximum(r.sum(axis=1), 1.0)
