@@ -218,7 +218,8 @@ class _Iteration:
                                f"after {_MAX_STEPS} steps", self.trace)
 
     def _apart(self, gap: Array) -> float:
-        largest = float(np.abs(self.v).max(initial=0.0))
+        """Largest difference between v' and v, relative to the largest voltage anywhere outside the arrays."""
+        largest = float(np.abs(np.append(self.v, self.x[:len(self.around.circuit.nodes) - 1])).max(initial=0.0))
         return float(np.abs(gap).max(initial=0.0)) / (largest if largest > 0 else 1.0)
 
     def _agrees(self, gap: Array) -> bool:
