@@ -201,16 +201,10 @@ def _law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
             i, g = i * alive, g * alive
         return i, g, g
 
-    def ohmic(v: Array, _: object) -> tuple[Array, Array, Array]:
-        np.multiply(slope, v, out=v)
-        return v, slope, slope
-
     if not cells.linear:
-        return Law(current, linear=False)
+        return Law(current=current)
     slope = cells.current(np.zeros(cells.shape))[1].reshape(-1, *cells.shape)
-    if alive is not None:
-        slope = slope * alive
-    return Law(ohmic, linear=True)
+    return Law(np.ascontiguousarray(slope) if alive is None else slope * alive)
 
 
 def _as_batch(s: ArraySolution) -> ArraySolution:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import balance
+from crossbar.solvers import balance, kernels
 from crossbar.solvers.ladders import Ladders
 from crossbar.solvers.schur import Schur
 
@@ -35,20 +35,27 @@ _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the
 _SERIAL = 20_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
 _WEAK = 1e3           # a segment so many times the least of its line separates stretches
+_NOTHING = np.empty((0, 0, 0))
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
 
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """What the cells carry: current(cell, foot) -> i, di/du, -di/dv with u, v the voltages of the first and second plane.
+    """What the cells carry: conductances, or current(cell, foot) -> i, di/du, -di/dv.
 
-    cell (B, M, N): u - v [V], which may be overwritten; foot(): v itself (B, M, N) [V]. Slopes of batch 1 mean the same for every
-    input; where a law is `symmetric` both slopes are one array.
+    With u, v the node voltages of the first and second plane: cell (B, M, N) is u - v [V], which may be overwritten; foot() gives
+    v (B, M, N) [V]. Conductances or slopes (1, M, N) mean the same for every input; where a law is `symmetric`, as that of
+    two-terminal cells is, both slopes are one array.
     """
 
-    current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]
-    linear: bool
+    ohmic: Array | None = None  # (1 or B, M, N) [S]
+    current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]] | None = None
     symmetric: bool = True
+
+    @property
+    def linear(self) -> bool:
+        """Whether currents are proportional to voltages."""
+        return self.ohmic is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +156,8 @@ class _State:
     base_v: Array
     u: Array
     v: Array
-    shift_u: Array = field(default_factory=lambda: np.empty((0, 0, 0)))  # part of base that drives current through weak
-    shift_v: Array = field(default_factory=lambda: np.empty((0, 0, 0)))  # segments; empty: none
+    shift_u: Array = field(default_factory=lambda: _NOTHING)  # part of base that drives current through weak segments;
+    shift_v: Array = field(default_factory=lambda: _NOTHING)  # empty: none
     rho_u: Array = field(init=False)
     rho_v: Array = field(init=False)
     slopes: tuple[Array, Array] = field(init=False)
@@ -176,10 +183,8 @@ class _State:
 
     def move(self, du: Array, dv: Array, scale: Array) -> None:
         """x += scale (B,) times delta, and all that follows from it."""
-        for x, delta in ((self.u, du), (self.v, dv)):
-            if not (scale == 1).all():
-                delta = scale[:, None, None] * delta
-            x += delta
+        balance.add(self.u, scale, du)
+        balance.add(self.v, scale, dv)
         self.rebase()
         self.evaluate()
 
@@ -194,31 +199,41 @@ class _State:
 
     def evaluate(self) -> None:
         """Cell currents, slopes and KCL misfits at the present voltages."""
-        if self.crossed:
-            balance.cell_voltages(self.base_u, self.u, self.base_v, self.v, self.rho_v)
-        else:
-            np.subtract(self.base_u, self.base_v, out=self.rho_v)
-            self.rho_v += self.u
-            self.rho_v -= self.v
-        current, *slopes = self.law.current(self.rho_v, lambda: self.base_v + self.v)
-        if not (self.law.linear and hasattr(self, "noise")):
-            self._take(slopes[0], slopes[1])
-        load = current
-        if self.crossed:
-            balance.transpose(current, self.rho_u)
-            load = self.rho_u
+        drawn_u, drawn_v = self._currents()
         self.ends, sums = [], []
-        for plane, x, shift, drawn, sign, rho in ((self.first, self.u, self.shift_u, load, 1.0, self.rho_u),
-                                                  (self.second, self.v, self.shift_v, current, -1.0, self.rho_v)):
+        for plane, x, shift, drawn, sign, rho in ((self.first, self.u, self.shift_u, drawn_u, 1.0, self.rho_u),
+                                                  (self.second, self.v, self.shift_v, drawn_v, -1.0, self.rho_v)):
             batch, _, lines = plane.shape
-            near, far = np.empty((batch, lines)), np.empty((batch, lines))
-            parts = np.empty((batch, (lines + balance.WIDTH - 1) // balance.WIDTH, 3))
-            balance.kcl(plane.r, x, shift, drawn, sign, rho, near, far, parts)
+            near, far, block = np.empty((batch, lines)), np.empty((batch, lines)), kernels.wide(lines, batch)
+            parts = np.empty((batch, kernels.blocks(lines, block), 3))
+            balance.kcl(plane.r, x, shift, drawn, sign, rho, near, far, parts, block)
             self.ends += [near, far]
             sums.append(parts)
         both = np.concatenate(sums, axis=1)
         self.misfit, self.largest = both[..., 0].sum(axis=1), both[..., 1].max(axis=1)
         self.carried = sums[1][..., 2].sum(axis=1)
+
+    def _currents(self) -> tuple[Array, Array]:
+        """Cell currents as either plane keeps them, in rho_u and rho_v or elsewhere; slopes are noted."""
+        planes = self.base_u, self.u, self.base_v, self.v
+        if self.law.ohmic is not None and self.crossed:
+            if not hasattr(self, "slopes"):
+                self._take(self.law.ohmic, self.law.ohmic)
+            balance.across_cells(*planes, self.law.ohmic, self.rho_v, self.rho_u)
+            return self.rho_u, self.rho_v
+        assert self.law.current is not None  # no linear cell has a third terminal
+        if self.crossed:
+            balance.across_cells(*planes, _NOTHING, self.rho_v, _NOTHING)
+        else:
+            np.subtract(self.base_u, self.base_v, out=self.rho_v)
+            self.rho_v += self.u
+            self.rho_v -= self.v
+        current, *slopes = self.law.current(self.rho_v, lambda: self.base_v + self.v)
+        self._take(slopes[0], slopes[1])
+        if not self.crossed:
+            return current, current
+        balance.transpose(current, self.rho_u)
+        return self.rho_u, current
 
     def _take(self, slope_u: Array, slope_v: Array) -> None:
         for slope in (slope_u,) if self.law.symmetric else (slope_u, slope_v):
