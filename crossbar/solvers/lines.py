@@ -13,7 +13,7 @@ The second plane is kept as v[b, i, j] (sweeps along i). The first lies transpos
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numba
@@ -71,6 +71,10 @@ class Plane:
         """From r (n + 1, L) in any layout; lines that a broadcast made alike are kept once."""
         return cls(np.ascontiguousarray(r[:, :1] if r.strides[1] == 0 else r), near, far)
 
+    def lowered(self, level: Array) -> "Plane":
+        """The same lines between terminals lower by level (B,) [V]."""
+        return replace(self, near=self.near - level[:, None], far=self.far - level[:, None]) if level.any() else self
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(B, n, L)."""
@@ -117,9 +121,24 @@ def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True,
     nodes : whether node voltages are wanted. start : node voltages (B or 1, M, N) of both planes to begin with.
     Raises ConvergenceError, with its trace, where the tolerance is missed or a cell has a negative slope.
     """
+    level = _common(first, second) if law.symmetric else np.zeros(len(first.near))
+    first, second = first.lowered(level), second.lowered(level)
     with _threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
-        state = _State.begin(first, second, law, crossed, start)
-        return _newton(state, rtol).solution(nodes)
+        if start is not None:
+            start = start[0] - level[:, None, None], start[1] - level[:, None, None]
+        state = _newton(_State.begin(first, second, law, crossed, start), rtol)
+        return state.solution(level if nodes else None)
+
+
+def _common(first: Plane, second: Plane) -> Array:
+    """(B,) A voltage that all terminals have in common, beside which their differences are small, or 0 [V]."""
+    lowest, highest = np.full(len(first.near), np.inf), np.full(len(first.near), -np.inf)
+    for plane in (first, second):
+        for end, r in ((plane.near, plane.r[0]), (plane.far, plane.r[-1])):
+            held = np.broadcast_to(np.isfinite(r), end.shape)
+            lowest = np.minimum(lowest, end.min(axis=1, where=held, initial=np.inf))
+            highest = np.maximum(highest, end.max(axis=1, where=held, initial=-np.inf))
+    return np.where(highest - lowest < 0.5 * np.maximum(-lowest, highest), lowest, 0.0)
 
 
 @contextlib.contextmanager
@@ -260,13 +279,17 @@ class _State:
         share = self.misfit / np.where(self.carried > 0, self.carried, 1.0)
         return np.where(self.carried > self.noise, share, beyond)
 
-    def solution(self, nodes: bool) -> PlanesSolution:
+    def solution(self, level: Array | None) -> PlanesSolution:
+        """What the user gets, its voltages, unless level is None, raised by level (B,) [V]."""
         through = self.first.through(), self.second.through()
         out = tuple(sign * (end + through[k // 2]) for k, (sign, end) in enumerate(zip((-1, 1, -1, 1), self.ends, strict=True)))
         kept = None
-        if nodes:
+        if level is not None:
             self.base_u += self.u
             self.base_v += self.v
+            if level.any():
+                self.base_u += level[:, None, None]
+                self.base_v += level[:, None, None]
             u = self.base_u
             if self.crossed:
                 u = np.empty(self.second.shape)
