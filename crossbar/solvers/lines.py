@@ -123,7 +123,7 @@ def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True,
     """
     level = _common(first, second) if law.symmetric else np.zeros(len(first.near))
     first, second = first.lowered(level), second.lowered(level)
-    with _threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
+    with threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
         if start is not None:
             start = start[0] - level[:, None, None], start[1] - level[:, None, None]
         state = _newton(_State.begin(first, second, law, crossed, start), rtol)
@@ -142,7 +142,7 @@ def _common(first: Plane, second: Plane) -> Array:
 
 
 @contextlib.contextmanager
-def _threads(cells: int) -> Iterator[None]:
+def threads(cells: int) -> Iterator[None]:
     """One thread for a small array: starting several costs more than they save, much more on a busy machine. One thread
     for BLAS: its products are small, and its waiting threads would keep the sweeps' from their cores."""
     usual = numba.get_num_threads()

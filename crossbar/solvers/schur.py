@@ -68,7 +68,7 @@ class Schur:
         norm, iterations = norms.sum(axis=1) / scale, 0
         for attempt in range(_REPEATS):
             wanted = np.maximum(goal * scale, _FLOOR[self.dtype] * norm * scale)
-            count, alpha = self._gradients(residual, wanted) if self.symmetric else self._gmres(residual, wanted)
+            count, alpha = self.gradients(residual, wanted) if self.symmetric else self.gmres(residual, wanted)
             iterations += count
             kernels.finish_second(self.r[1], self.slopes[1], self._room("y", rho_v.shape), alpha, self._room("s", rho_v.shape),
                                   scale, attempt == 0, currents, dv, block)
@@ -89,7 +89,7 @@ class Schur:
             self.space[name] = np.zeros(shape, dtype or self.dtype)
         return self.space[name]
 
-    def _gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
+    def gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
         """Leave y + alpha s = A x of the x that brings the 1-norms of residual - S x down to goal (B,); residual is overwritten.
 
         Returns the iterations taken and alpha (B,).
@@ -127,7 +127,7 @@ class Schur:
             y[:], s[:] = 0, 0
         return count, alpha
 
-    def _gmres(self, residual: Array, goal: Array) -> tuple[int, Array]:
+    def gmres(self, residual: Array, goal: Array) -> tuple[int, Array]:
         """The same for S that is not symmetric; it may stop short, at _MOST_BASIS vectors, for the caller to go on."""
         b, m, n = residual.shape
         t, p, s, y = (self._room(name, residual.shape) for name in "tpsy")
