@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from crossbar.elements.base import IntArray, Mask
 
 UNKNOWN, WIRE, CELL = 0, 1, 2  # what an edge is
-_SHARE = 4     # of the nodes, one in so many is a start when meshes are first looked for
+_SHARE = 8     # of the nodes, one in so many is a start when meshes are first looked for
 _ROUNDS = 100  # of conclusions from neighbour to neighbour; a hole in the array takes as many as it is wide
 
 Kinds = npt.NDArray[np.int8]
@@ -68,7 +68,7 @@ class Graph:
     @cached_property
     def degree(self) -> IntArray:
         """(n,) How many."""
-        return (self.slots < len(self.ends)).sum(axis=1)
+        return np.bincount(self.ends.ravel(), minlength=self.size)
 
 
 def _slots(tails: IntArray, n: int) -> IntArray:
@@ -130,7 +130,8 @@ def kinds_of(graph: Graph) -> Kinds:
 
 def _unsure(graph: Graph, kinds: Kinds) -> Mask:
     """(n,) Nodes with an edge of unknown kind."""
-    return (kinds[graph.slots] == UNKNOWN).any(axis=1)
+    unknown = kinds[graph.edge[:-1]] == UNKNOWN
+    return unknown[::3] | unknown[1::3] | unknown[2::3]
 
 
 def _told(graph: Graph, counts: IntArray) -> Kinds:
@@ -138,13 +139,14 @@ def _told(graph: Graph, counts: IntArray) -> Kinds:
     slots = graph.slots
     kinds = np.zeros(len(graph.ends) + 1, np.int8)
     full = slots[graph.degree == 3]
-    c = counts[full]
-    most, least = c.max(axis=1), c.min(axis=1)
-    told = (2 * most == c.sum(axis=1)) & (most > 0)
-    beside = told & (least == 0)  # the meshes on one side are all broken
-    kinds[full[told & ~beside]] = WIRE
-    kinds[full[beside, c[beside].argmin(axis=1)]] = WIRE
-    kinds[full[told & ~beside, c[told & ~beside].argmax(axis=1)]] = CELL
+    c = [counts[full[:, k]] for k in range(3)]
+    total = c[0] + c[1] + c[2]
+    whole = (2 * np.maximum(np.maximum(c[0], c[1]), c[2]) == total) & (total > 0)
+    broken = (c[0] == 0) | (c[1] == 0) | (c[2] == 0)  # the meshes on one side
+    for k in range(3):
+        kinds[full[whole & (~broken | (c[k] == 0)), k]] = WIRE
+    for k in range(3):
+        kinds[full[whole & ~broken & (2 * c[k] == total), k]] = CELL
     kinds[slots[graph.degree == 1]] = WIRE
     kinds[-1] = WIRE
     _follow(graph, kinds, counts)
@@ -208,3 +210,68 @@ def planes(crossings: IntArray, lines: int) -> tuple[IntArray, IntArray]:
     twice = parts(np.concatenate((np.column_stack((a, b + lines)), np.column_stack((a + lines, b)))), 2 * lines)
     one, other = twice[:lines], twice[lines:]
     return np.where(one == other, -1, (one > other).astype(np.intp)), np.minimum(one, other)
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Lines as paths: for every node its line, its position from the line's first node on."""
+
+    line: IntArray      # (n,)
+    position: IntArray  # (n,)
+    count: int          # of lines
+
+    @classmethod
+    def of(cls, wires: IntArray, n: int) -> "Paths | None":
+        """From wires (k, 2) between n nodes; None if they make anything but paths."""
+        degree = np.bincount(wires.ravel(), minlength=n)
+        line = parts(wires, n)
+        count = int(line.max(initial=-1)) + 1
+        if degree.max(initial=0) > 2 or len(wires) != n - count:
+            return None
+        beside = np.full((n + 1, 2), n)
+        order = np.argsort(wires.ravel(), kind="stable")
+        tails, heads = wires.ravel()[order], wires[:, ::-1].ravel()[order]
+        second = np.concatenate(([0], tails[1:] == tails[:-1]))
+        beside[tails, second] = heads
+        end = np.flatnonzero(degree < 2)[::-1]
+        at = np.empty(count, np.intp)
+        at[line[end]] = end  # the end with the lower number is written last
+        before, position = np.full(count, n), np.zeros(n + 1, np.intp)
+        for step in range(1, n + 1):
+            at, before = np.where(beside[at, 0] != before, beside[at, 0], beside[at, 1]), at
+            if (at == n).all():
+                break
+            position[at] = step
+        return cls(line, position[:n], count)
+
+
+def across(line: IntArray, position: IntArray, other: IntArray, lines: int, others: int) -> tuple[IntArray, IntArray, IntArray] | None:
+    """Places of the lines of one plane along those of the other: place (others,), a permutation of 0, 1, ..., and sign and offset
+    (lines,) such that at every cell  place[other] = sign[line] position + offset[line].  None where that is impossible or not
+    told by the cells.
+
+    line, position, other (cells,): where each cell is on the lines of this plane, and which line of the other plane it meets.
+    """
+    place = np.zeros(others, np.intp)
+    known = np.zeros(others, bool)
+    sign, offset = np.zeros(lines, np.intp), np.zeros(lines, np.intp)
+    first = line == np.bincount(line, minlength=lines).argmax()
+    place[other[first]], known[other[first]] = position[first], True
+    while True:
+        use = known[other]
+        n, p, c, pc = (np.bincount(line[use], weights=w, minlength=lines) for w in (
+            np.ones(int(use.sum())), position[use], place[other[use]], position[use] * place[other[use]]))
+        sign = np.sign(n * pc - p * c).astype(np.intp)
+        offset = np.rint((c - sign * p) / np.maximum(n, 1)).astype(np.intp)
+        new = (sign[line] != 0) & ~use
+        if not new.any():
+            break
+        place[other[new]], known[other[new]] = (sign[line] * position + offset[line])[new], True
+    alone = (sign == 0) & (n > 0)  # met once: either way round will do
+    sign[alone] = 1
+    offset[alone] = (c - p)[alone]
+    lowest = place.min()
+    if (not known.all() or (np.sort(place) != lowest + np.arange(others)).any()
+            or (place[other] != sign[line] * position + offset[line]).any()):
+        return None
+    return place - lowest, sign, offset - lowest
