@@ -50,7 +50,7 @@ def ladder(r, d, f, near=0.0, far=0.0):
 def swept(r, d, f):
     """x (B, n, L) by the float64 solve of the second plane."""
     x = np.empty_like(f)
-    kernels.finish_second(r, d, f, np.zeros(len(f)), np.zeros_like(f), np.ones(len(f)), x)
+    kernels.finish_second(r, d, f, np.zeros(len(f)), np.zeros_like(f), np.ones(len(f)), True, np.empty_like(f), x)
     return x
 
 

@@ -98,10 +98,7 @@ def swept_unit(sweep: Sweep, name: str) -> str:
     """Unit of a swept quantity: that of a source or a resistor, "degC" for temp, "" for a parameter."""
     if name == "temp":
         return "degC"
-    try:
-        batch = sweep.circuit.flat[sweep.circuit.element(name)[0]]
-    except DataError:
-        return ""
+    batch = next((b for b in sweep.circuit.batches if name in b.names), None)
     units = ((VoltageSources, "V"), (CurrentSources, "A"), (Resistors, "ohm"), (Wires, "ohm"))
     return next((unit for kind, unit in units if isinstance(batch, kind)), "")
 

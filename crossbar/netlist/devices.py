@@ -25,7 +25,7 @@ _MTJ_FIELDS = {field.name: (field.name,) for field in dataclasses.fields(mtj.MTJ
     "rp": ("r_p",), "vh": ("v_h",), "ki": ("k_i",), "ms": ("m_s",), "vc0": ("v_c0_p", "v_c0_ap"), "ic0": ("i_c0_p", "i_c0_ap")}
 _NOMINAL = 27.0  # [degree Celsius] SPICE's; there a junction has the 300 K for which its parameters are given
 _XBAR_FIELDS = ("rows", "cols", "cell", "mtj", "r_wl", "r_bl", "r_driver")
-_BYTES_A_CELL = 12000  # of the general path, from measurement
+_BYTES_A_CELL = 30 * 8  # what solving an array as a block holds; expanding one is refused where it is done
 
 
 def _only(given: Mapping[str, Token], known: Iterable[str], what: str) -> None:
@@ -212,7 +212,7 @@ def _yxbar(e: Elaboration, env: Env, tokens: list[Token]) -> None:
     if cell and cell.low != "1r":
         raise BadCard(f"cell={cell.text} is not supported yet", "this version knows cell=1r", cell)
     rows, cols = (_whole(e, home, model, key) for key in ("rows", "cols"))
-    memory.require(f"{bare[0].low}, {rows} x {cols} cells on the general path,", _BYTES_A_CELL * float(rows) * float(cols))
+    memory.require(f"{bare[0].low}, {rows} x {cols} cells", _BYTES_A_CELL * float(rows) * float(cols))
     sides = {"word_left": (bare[1], rows), "bit_bottom": (bare[2], cols)}
     sides |= {side: (given[key], count) for side, key, count in
               (("word_right", "wr", rows), ("bit_top", "bt", cols)) if key in given}

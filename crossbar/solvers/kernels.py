@@ -22,6 +22,7 @@ from numba import njit, prange
 
 WIDTH = 128  # lines of the second plane per block
 ACROSS = 64  # and of the first
+EXACT = 32   # of both in the float64 solves, which keep three numbers a node in cache
 ROWS, COLUMNS = 4, 64  # of the tiles in which a block is transposed
 
 
@@ -271,54 +272,87 @@ def eliminate(a, h, g_in, g_out, s, p, out, dots):  # type: ignore[no-untyped-de
         dots[b, task % parts] = dot.sum()
 
 
-_EXACT = 32  # lines per block of the float64 solves, which keep four numbers a node in cache
+_SHARING = 16  # inputs solved with one elimination where they share their slopes
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def finish_second(r, d, y, alpha, s, scale, v):  # type: ignore[no-untyped-def]
-    """v = (C + D)^-1 scale (y + alpha s) in float64: wires r, slopes d, y and s (B, M, N), alpha and scale (B,)."""
+def finish_second(r, d, y, alpha, s, scale, fresh, currents, v):  # type: ignore[no-untyped-def]
+    """currents += (y + alpha s) / scale, or = if `fresh`; v = (C + D)^-1 currents, both in float64.
+
+    Wires r, slopes d; y, s, currents and v (B, M, N); alpha and scale (B,).
+    """
     batch, n, lines = v.shape
-    parts = (lines + _EXACT - 1) // _EXACT
-    for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * _EXACT
-        hi = min(lo + _EXACT, lines)
-        own, a, h = np.empty((n, hi - lo)), np.empty((1, n, hi - lo)), np.empty((1, n, hi - lo))
+    parts = (lines + EXACT - 1) // EXACT
+    together = _SHARING if d.shape[0] == 1 else 1
+    groups = (batch + together - 1) // together
+    for task in prange(groups * parts):
+        begin, lo = task // parts * together, (task % parts) * EXACT
+        width = min(lo + EXACT, lines) - lo
+        own, a, h = np.empty((n, width)), np.empty((1, n, width)), np.empty((1, n, width))
         for j in range(n):
-            own[j] = d[b if d.shape[0] > 1 else 0, j, lo:hi]
+            own[j] = d[begin if together == 1 else 0, j, lo:lo + width]
         _pivots(r, lo, own, a, h, 0, 0)
-        for j in range(n):
-            own_j, y_j, s_j = own[j], y[b, j, lo:hi], s[b, j, lo:hi]
-            for c in range(hi - lo):
-                own_j[c] = scale[b] * (y_j[c] + alpha[b] * s_j[c])
-        _substitute(a, h, 0, 0, own)
-        for j in range(n):
-            v[b, j, lo:hi] = own[j]
+        for b in range(begin, min(begin + together, batch)):
+            back, share = 1.0 / scale[b], alpha[b]
+            for j in range(n):
+                own_j, y_j, s_j, i_j = own[j], y[b, j, lo:lo + width], s[b, j, lo:lo + width], currents[b, j, lo:lo + width]
+                if fresh:
+                    for c in range(width):
+                        i_j[c] = back * (y_j[c] + share * s_j[c])
+                        own_j[c] = i_j[c]
+                else:
+                    for c in range(width):
+                        i_j[c] += back * (y_j[c] + share * s_j[c])
+                        own_j[c] = i_j[c]
+            _substitute(a, h, 0, 0, own)
+            for j in range(n):
+                v[b, j, lo:lo + width] = own[j]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def finish_first(r, d, d_in, v, rho, u):  # type: ignore[no-untyped-def]
-    """u = (R + D)^-1 (rho + d_in v) in float64: wires r, slopes d, d_in and v (B, M, N), rho and u (B, N, M)."""
+def finish_first(r, d, d_in, v, rho_u, u, rho_v, currents, scale, residual, norms):  # type: ignore[no-untyped-def]
+    """u = (R + D)^-1 (rho_u + d_in v) and what is left, residual = scale (rho_v - currents + d u), both in float64.
+
+    Wires r, slopes d and d_in; v, rho_v, currents and residual (B, M, N), rho_u and u (B, N, M), scale (B,). norms (B, blocks of
+    EXACT lines) receives the parts of the 1-norm of residual.
+    """
     batch, n, lines = u.shape
-    parts = (lines + _EXACT - 1) // _EXACT
-    for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * _EXACT
-        hi = min(lo + _EXACT, lines)
-        own, a, h = np.empty((n, hi - lo)), np.empty((1, n, hi - lo)), np.empty((1, n, hi - lo))
-        k = b if d.shape[0] > 1 else 0
-        _turned(d, k, lo, hi, own)
+    parts = (lines + EXACT - 1) // EXACT
+    together = _SHARING if d.shape[0] == 1 else 1
+    groups = (batch + together - 1) // together
+    for task in prange(groups * parts):
+        begin, lo = task // parts * together, (task % parts) * EXACT
+        width = min(lo + EXACT, lines) - lo
+        own, a, h, norm = np.empty((n, width)), np.empty((1, n, width)), np.empty((1, n, width)), np.zeros(COLUMNS)
+        k = begin if together == 1 else 0
+        _turned(d, k, lo, lo + width, own)
         _pivots(r, lo, own, a, h, 0, 0)
-        for top in range(0, hi - lo, ROWS):
-            for left in range(0, n, COLUMNS):
-                right = min(left + COLUMNS, n)
-                part = own[left:right]
-                for i in range(top, min(top + ROWS, hi - lo)):
-                    d_i, v_i = d_in[k, lo + i, left:right], v[b, lo + i, left:right]
-                    for j in range(right - left):
-                        part[j, i] = d_i[j] * v_i[j]
-        for j in range(n):
-            own_j, rho_j = own[j], rho[b, j, lo:hi]
-            for c in range(hi - lo):
-                own_j[c] += rho_j[c]
-        _substitute(a, h, 0, 0, own)
-        for j in range(n):
-            u[b, j, lo:hi] = own[j]
+        for b in range(begin, min(begin + together, batch)):
+            for top in range(0, width, ROWS):
+                for left in range(0, n, COLUMNS):
+                    right = min(left + COLUMNS, n)
+                    part = own[left:right]
+                    for i in range(top, min(top + ROWS, width)):
+                        d_i, v_i = d_in[k, lo + i, left:right], v[b, lo + i, left:right]
+                        for j in range(right - left):
+                            part[j, i] = d_i[j] * v_i[j]
+            for j in range(n):
+                own_j, rho_j = own[j], rho_u[b, j, lo:lo + width]
+                for c in range(width):
+                    own_j[c] += rho_j[c]
+            _substitute(a, h, 0, 0, own)
+            for j in range(n):
+                u[b, j, lo:lo + width] = own[j]
+            norm[:], size = 0.0, scale[b]
+            for top in range(0, width, ROWS):
+                for left in range(0, n, COLUMNS):
+                    right = min(left + COLUMNS, n)
+                    part = own[left:right]
+                    for i in range(top, min(top + ROWS, width)):
+                        d_i, rho_i, i_i = d[k, lo + i, left:right], rho_v[b, lo + i, left:right], currents[b, lo + i, left:right]
+                        out_i = residual[b, lo + i, left:right]
+                        for j in range(right - left):
+                            rest = size * (rho_i[j] - i_i[j] + d_i[j] * part[j, i])
+                            norm[j] += abs(rest)
+                            out_i[j] = rest
+            norms[b, task % parts] = norm.sum()

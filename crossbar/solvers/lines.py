@@ -34,7 +34,6 @@ _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the KCL misfit
 _SERIAL = 20_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
-_STALLED = 0.1        # reduction of the misfit by a linear step below which float32 is not enough
 _WEAK = 1e3           # a segment so many times the least of its line separates stretches
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
 
@@ -231,10 +230,10 @@ class _State:
         volts = np.max([np.abs(end).max(axis=1) for p in (self.first, self.second) for end in (p.near, p.far)], axis=0)
         self.noise = _NOISE * volts * np.maximum(slope_u.sum(axis=(1, 2)), self.slopes[1].sum(axis=(1, 2)))
 
-    def step(self, dtype: npt.DTypeLike) -> Schur | Ladders:
+    def step(self) -> Schur | Ladders:
         """The linear step at the present slopes."""
         if self.crossed:
-            return Schur(self.first.r, self.second.r, *self.slopes, dtype)
+            return Schur(self.first.r, self.second.r, *self.slopes)
         return Ladders(self.first.r, self.second.r, *self.slopes)
 
     def solved(self, rtol: float) -> Mask:
@@ -264,24 +263,19 @@ class _State:
 
 def _newton(state: _State, rtol: float) -> _State:
     step: Schur | Ladders | None = None
-    dtype: type[np.floating] = np.float32
-    before = state.misfit
-    for count in range(_MAX_STEPS):
+    before = None
+    for _ in range(_MAX_STEPS):
         state.trace.append((state.iterations, float(state.relative().max())))
         if state.solved(rtol).all():
             return state
         if step is None or not state.law.linear:
-            step = state.step(dtype)
-        goal = _goal(state, before if count else None, rtol)
-        du, dv, taken = step(state.rho_u, state.rho_v, state.largest, state.misfit, goal)
+            step = state.step()
+        goal = _goal(state, before, rtol)
+        du, dv, taken = step(state.rho_u, state.rho_v, state.largest, goal)
         state.iterations += taken
         before = state.misfit
-        helped = _advance(state, du, dv, rtol)
-        left = ~state.solved(rtol)
-        if dtype is np.float64 and (left & ~helped).any():
+        if not _advance(state, du, dv, rtol)[~state.solved(rtol)].all():
             raise _stuck(state)
-        if (state.misfit > _STALLED * before)[left].any() and dtype is np.float32 and (state.law.linear or count > 3):
-            dtype, step = np.float64, None
     raise ConvergenceError(f"line solver: relative KCL residual {state.relative().max():.2e} after {state.iterations} "
                            f"iterations, wanted {rtol:.1e}; a looser rtol or the general path may do", state.trace)
 

@@ -25,13 +25,16 @@ from crossbar.solvers.coarse import Coarse
 Array = npt.NDArray[Any]  # float32 inside, float64 at both ends
 
 _FLOOR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}  # relative reduction that one solve can reach
+_STALLED = 0.1    # reduction by a solve in float32 beyond which it is not enough
+_REPEATS = 8      # solves for what the last one left
 _MOST_BASIS = 30  # vectors that GMRES keeps
 
 
 class Schur:
     """Both planes factorised for one set of slopes (B or 1, M, N)."""
 
-    def __init__(self, r_first: Array, r_second: Array, slope_first: Array, slope_second: Array, dtype: npt.DTypeLike) -> None:
+    def __init__(self, r_first: Array, r_second: Array, slope_first: Array, slope_second: Array,
+                 dtype: npt.DTypeLike = np.float32) -> None:
         self.r = r_first, r_second
         self.slopes = slope_first, slope_second
         self.dtype = np.dtype(dtype)
@@ -47,22 +50,35 @@ class Schur:
         self.coarse = Coarse(r_first, r_second, means[0], means[-1], self.dtype)
         self.space: dict[str, Array] = {}
 
-    def __call__(self, rho_u: Array, rho_v: Array, largest: Array, misfit: Array, goal: Array) -> tuple[Array, Array, int]:
-        """du (B, N, M), dv (B, M, N) and the iterations taken until the misfit, 1-norms (B,), is about `goal` (B,).
+    def __call__(self, rho_u: Array, rho_v: Array, largest: Array, goal: Array) -> tuple[Array, Array, int]:
+        """du (B, N, M), dv (B, M, N) and the iterations taken until sum |rho_v - currents| (B,) is about `goal`.
 
-        largest (B,): the largest of |rho_u| and |rho_v|.
+        largest (B,): the largest of |rho_u| and |rho_v|. In float32 a solve is repeated for what it left, in float64, and
+        where that does not help the whole is done in float64.
         """
         scale = 1 / np.where(largest > 1e-290, largest, 1.0)
-        residual = self._room("residual", rho_v.shape)
-        norms = np.empty((len(rho_v), kernels.blocks(rho_v.shape[1], kernels.ACROSS)), self.dtype)
-        kernels.start(*self.first, self.g_first, rho_u, rho_v, scale, residual, norms)
-        norm = norms.sum(axis=1)
-        goal = np.maximum(goal * scale, _FLOOR[self.dtype] * norm)
-        count, alpha = self._gradients(residual, goal) if self.symmetric else self._gmres(residual, goal)
+        b, m, _ = rho_v.shape
+        residual, currents = self._room("residual", rho_v.shape), self._room("currents", rho_v.shape, dtype=float)
         dv, du = self._room("dv", rho_v.shape, dtype=float), self._room("du", rho_u.shape, dtype=float)
-        kernels.finish_second(self.r[1], self.slopes[1], self.space["y"], alpha, self.space["s"], 1 / scale, dv)
-        kernels.finish_first(self.r[0], *self.slopes, dv, rho_u, du)
-        return du, dv, count
+        norms, left = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype), np.empty((b, kernels.blocks(m, kernels.EXACT)))
+        kernels.start(*self.first, self.g_first, rho_u, rho_v, scale, residual, norms)
+        norm, iterations = norms.sum(axis=1) / scale, 0
+        for attempt in range(_REPEATS):
+            wanted = np.maximum(goal * scale, _FLOOR[self.dtype] * norm * scale)
+            count, alpha = self._gradients(residual, wanted) if self.symmetric else self._gmres(residual, wanted)
+            iterations += count
+            kernels.finish_second(self.r[1], self.slopes[1], self.space["y"], alpha, self.space["s"], scale, attempt == 0, currents,
+                                  dv)
+            after = scale * np.clip(norm * scale / np.where(wanted > 0, wanted, 1), 1, 1e6)  # what is left comes out about as large as before
+            kernels.finish_first(self.r[0], *self.slopes, dv, rho_u, du, rho_v, currents, after, residual, left)
+            before, norm, scale = norm, left.sum(axis=1) / after, after
+            if (norm <= goal).all():
+                break
+            if self.dtype == np.float32 and (norm > np.maximum(goal, _STALLED * before)).any():
+                exact = Schur(*self.r, *self.slopes, np.float64)
+                du, dv, count = exact(rho_u, rho_v, largest, goal)
+                return du, dv, iterations + count
+        return du, dv, iterations
 
     def _room(self, name: str, shape: tuple[int, ...], fill: float | None = None, dtype: npt.DTypeLike | None = None) -> Array:
         """A work array that is kept from call to call."""
