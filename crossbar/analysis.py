@@ -22,11 +22,14 @@ from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES
 from crossbar.errors import ConvergenceError, CrossbarError, DataError, SizeError
+from crossbar.folded import Folded, fold
 from crossbar.mna import Kirchhoff, Plan, System, Tolerances, analyse
+from crossbar.recognise import LEAST
 from crossbar.solvers.newton import Ladder, Root, Solver
 
 log = logging.getLogger(__name__)
 
+_LARGE_FLAT = 16_000  # cells of a flat crossbar from which on it is looked for: there blocks outweigh loading their kernels
 _LARGE = 2000  # inner nodes from which on blocks are faster than the general path
 _BYTES_AN_UNKNOWN = 3000  # pattern, values and LU factors of a planar-like network, from measurement
 
@@ -203,6 +206,41 @@ class _Joined(OperatingPoint):
         return self.solution.arrays[k]
 
 
+@dataclass(frozen=True, eq=False)
+class _Unfolded(OperatingPoint):
+    """Found with crossbars among the resistors folded into arrays, see crossbar.folded."""
+
+    folded: Folded
+    point: _Joined  # of the folded circuit
+
+    @property
+    def iterations(self) -> int:
+        return self.point.iterations
+
+    @property
+    def method(self) -> str:
+        return self.point.method
+
+    @property
+    def trace(self) -> tuple[float, ...]:
+        return self.point.trace
+
+    @cached_property
+    def voltages(self) -> Array:
+        solution = self.point.solution
+        return self.folded.voltages(solution.voltages, solution.arrays)
+
+    @cached_property
+    def currents(self) -> list[Array]:
+        return self.folded.currents(self.point.currents, self.point.solution.arrays)
+
+    def _inner_current(self, name: str) -> float:
+        raise DataError(f"there is no element {name!r}")
+
+    def _array(self, k: int) -> ArraySolution:
+        raise IndexError(k)  # a flat circuit has no arrays
+
+
 def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: float = 1e-3, abstol: float = 1e-12,
                     vntol: float = 1e-6, near: OperatingPoint | None = None,
                     method: Literal["auto", "lines", "general"] = "auto") -> OperatingPoint:
@@ -221,6 +259,10 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
         raise DataError('method is "auto", "lines" or "general"')
     tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), solver or Ladder()
     large = sum(a.node_count for a in circuit.arrays) >= _LARGE
+    if method != "general" and not circuit.arrays:
+        point = _unfolded(circuit, ladder, tolerances, near, LEAST if method == "lines" else _LARGE_FLAT)
+        if point is not None:
+            return point
     if method == "general" or not coupled.fits(circuit) or (method == "auto" and not large):
         if method == "lines":
             raise DataError("the circuit has no array that could be solved as a block")
@@ -236,6 +278,23 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
             return _expanded(circuit, ladder, tolerances, None)
         except SizeError as size:
             raise ConvergenceError(f"{error}. The general path might do, but {size}", error.trace) from error
+
+
+def _unfolded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None, least: int
+              ) -> OperatingPoint | None:
+    """Crossbars of at least `least` cells among the resistors solved as blocks; None where there are none, or they cannot be."""
+    before = near if isinstance(near, _Unfolded) else None
+    folded = fold(circuit, least, before and before.folded)
+    if folded is None:
+        return None
+    topology.check(circuit)  # of the flat circuit: its nodes are the user's
+    try:
+        point = _joined(folded.circuit, solver, tolerances, before and before.point)
+    except ConvergenceError as error:
+        log.info("crossbars among the resistors as blocks: %s; trying the general path", error)
+        return None
+    assert isinstance(point, _Joined)
+    return _Unfolded(circuit, point.certificate, folded, point)
 
 
 def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> OperatingPoint:

@@ -9,7 +9,8 @@ source are tried as nodes of lines, whose leads then have 0 ohm.
 A wrong answer is impossible: what was found is compared with the netlist, every resistor at every node of the array.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -204,17 +205,27 @@ def _array(network: Network, resistors: IntArray, kinds: IntArray, leads: IntArr
 
 
 def _recognised(network: Network, word: _Plane, bit: _Plane, cells: IntArray) -> Recognised | None:
-    r = np.append(network.r, 0.0)  # behind the last: no resistor
-    if (r[cells[cells >= 0]] == 0).any():
+    if (network.r[cells[cells >= 0]] == 0).any():
         return None  # an exact short is no conductance
-    with np.errstate(divide="ignore"):
-        g = np.where(cells >= 0, 1 / r[cells], 0.0)
-    r_word, r_bit = r[word.segments], r[bit.segments].T
-    return Recognised(
-        Xbar(name="", cells=LinearCells(g=g), r_word=r_word, r_bit=r_bit,
-             r_driver={side: np.zeros(lines_of(side, g.shape)) for side in SIDES},
-             terminals=dict(zip(SIDES, (*word.ends, *bit.ends), strict=True))),
-        word.nodes, bit.nodes.T, cells, word.segments, bit.segments.T)
+    terminals = dict(zip(SIDES, (*word.ends, *bit.ends), strict=True))
+    xbar = _xbar(network.r, terminals, cells, word.segments, bit.segments.T)
+    return Recognised(xbar, word.nodes, bit.nodes.T, cells, word.segments, bit.segments.T)
+
+
+def _xbar(r: Array, terminals: Mapping[str, IntArray], cells: IntArray, word: IntArray, bit: IntArray) -> Xbar:
+    """The array with the values of resistors r [ohm]."""
+    r = np.append(r, 0.0)  # behind the last: no resistor
+    g = np.divide(1, r[cells], out=np.zeros(cells.shape), where=cells >= 0)
+    return Xbar(name="", cells=LinearCells(g=g), r_word=r[word], r_bit=r[bit], terminals=terminals,
+                r_driver={side: np.zeros(lines_of(side, g.shape)) for side in SIDES})
+
+
+def with_values(found: Iterable[Recognised], r: Array) -> tuple[Recognised, ...]:
+    """The same arrays with other resistors r [ohm]; none if a cell became an exact short."""
+    found = tuple(found)
+    if any((r[f.cells[f.cells >= 0]] == 0).any() for f in found):
+        return ()
+    return tuple(replace(f, xbar=_xbar(r, f.xbar.terminals, f.cells, f.word_segments, f.bit_segments)) for f in found)
 
 
 def _same(network: Network, found: Recognised) -> bool:
