@@ -103,6 +103,15 @@ class OperatingPoint(ABC):
             return self.v(*names)
         return self.i(*names) if kind == "i" else self.circuit.state(*names)
 
+    def values(self, outputs: Sequence[str]) -> Array:
+        """(outputs,) Several outputs by their names, in lower case; voltages of named nodes all at once."""
+        numbers = self.circuit.voltage_outputs
+        at = np.array([numbers.get(name, -1) for name in outputs], dtype=np.intp)
+        out = self.voltages[at]
+        for k in np.flatnonzero(at < 0):
+            out[k] = self[outputs[k]]
+        return out
+
     def array(self, name: str) -> ArraySolution:
         """The solved state of an array of the circuit."""
         for k, xbar in enumerate(self.circuit.arrays):
