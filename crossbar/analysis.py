@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from crossbar import coupled, memory, topology
+from crossbar import memory, topology
 from crossbar.circuit import Circuit, parse_output
-from crossbar.coupled import Coupled
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES
@@ -26,6 +24,9 @@ from crossbar.folded import Folded, fold
 from crossbar.mna import Kirchhoff, Plan, System, Tolerances, analyse
 from crossbar.recognise import LEAST
 from crossbar.solvers.newton import Ladder, Root, Solver
+
+if TYPE_CHECKING:
+    from crossbar.coupled import Coupled  # and with it numba, where there are arrays
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class OperatingPoint(ABC):
         numbers = self.circuit.voltage_outputs
         at = np.array([numbers.get(name, -1) for name in outputs], dtype=np.intp)
         out = self.voltages[at]
-        for k in np.flatnonzero(at < 0):
+        for k in np.flatnonzero(at < 0).tolist():
             out[k] = self[outputs[k]]
         return out
 
@@ -179,7 +180,7 @@ class _Expanded(OperatingPoint):
 class _Joined(OperatingPoint):
     """Found with the arrays as blocks, see crossbar.coupled."""
 
-    solution: Coupled
+    solution: "Coupled"
 
     @property
     def iterations(self) -> int:
@@ -272,7 +273,7 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
         point = _unfolded(circuit, ladder, tolerances, near, LEAST if method == "lines" else _LARGE_FLAT)
         if point is not None:
             return point
-    if method == "general" or not coupled.fits(circuit) or (method == "auto" and not large):
+    if method == "general" or not _fits(circuit) or (method == "auto" and not large):
         if method == "lines":
             raise DataError("the circuit has no array that could be solved as a block")
         return _expanded(circuit, ladder, tolerances, near)
@@ -293,20 +294,27 @@ def _unfolded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Op
               ) -> OperatingPoint | None:
     """Crossbars of at least `least` cells among the resistors solved as blocks; None where there are none, or they cannot be."""
     before = near if isinstance(near, _Unfolded) else None
-    folded = fold(circuit, least, before and before.folded)
+    folded = fold(circuit, least, before.folded if before else None)
     if folded is None:
         return None
     topology.check(circuit)  # of the flat circuit: its nodes are the user's
     try:
-        point = _joined(folded.circuit, solver, tolerances, before and before.point)
+        point = _joined(folded.circuit, solver, tolerances, before.point if before else None)
     except ConvergenceError as error:
         log.info("crossbars among the resistors as blocks: %s; trying the general path", error)
         return None
-    assert isinstance(point, _Joined)
     return _Unfolded(circuit, point.certificate, folded, point)
 
 
-def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> OperatingPoint:
+def _fits(circuit: Circuit) -> bool:
+    if not circuit.arrays:
+        return False
+    from crossbar import coupled
+    return coupled.fits(circuit)
+
+
+def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> "_Joined":
+    from crossbar import coupled
     found = coupled.solve(circuit, solver, tolerances, near.solution if isinstance(near, _Joined) else None)
     point = _Joined(circuit, found.certificate, found)
     log.info("operating point: %d arrays as blocks, solved %d times, KCL residual %.2e A", len(circuit.arrays), found.solves,
@@ -381,6 +389,7 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
     topology stays. Raises as `operating_point` does, naming the point; `partial` of the error is then the Sweep with NaN
     from that point on.
     """
+    from tqdm import tqdm
     grid = {name.lower(): np.atleast_1d(np.asarray(v, dtype=float)) for name, v in axes.items()}
     shape = tuple(len(v) for v in grid.values())
     points = int(np.prod(shape))

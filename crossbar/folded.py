@@ -100,7 +100,7 @@ def _part(batch: Batch, kept: Mask, number: IntArray) -> Batch:
         return replace(batch, nodes=number[batch.nodes])
     which = np.flatnonzero(kept)
     values = {"r": batch.r[which]} if isinstance(batch, Wires) else {"g": batch.g[which]}  # type: ignore[attr-defined]
-    return replace(batch, names=[batch.names[k] for k in which], nodes=number[batch.nodes[which]], **values)
+    return replace(batch, names=[batch.names[k] for k in which.tolist()], nodes=number[batch.nodes[which]], **values)
 
 
 def _alike(a: Circuit, b: Circuit) -> bool:

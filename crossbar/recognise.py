@@ -130,7 +130,7 @@ def _arrays(network: Network, outer: Mask, least: int) -> tuple[Recognised, ...]
 
 @dataclass(frozen=True, eq=False)
 class _Plane:
-    """Lines of one plane as a grid, nodes along the second axis: whatever the plane, it is looked at as that of the word lines."""
+    """Lines of one plane as a grid, nodes along the second axis; either plane is looked at as that of the word lines."""
 
     nodes: IntArray     # (L, n) nodes of the circuit
     segments: IntArray  # (L, n+1) resistors, -1: none
