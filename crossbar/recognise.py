@@ -3,8 +3,8 @@
     circuit -> network of resistors -> wires and cells (crossbar.lattice) -> lines -> grid -> Xbar, checked edge by edge
 
 What touches anything but resistors, or more than three of them, is taken for a terminal: a line runs from terminal to terminal,
-or ends open. The first and the last resistor of a line are its leads. Where no array is found so, nodes with two resistors and a
-source are tried as nodes of lines, whose leads then have 0 ohm.
+or ends open. The first and the last resistor of a line are its leads. Nodes with two resistors and a source are also tried as
+nodes of lines, whose leads then have 0 ohm; what gives the larger arrays counts.
 
 A wrong answer is impossible: what was found is compared with the netlist, every resistor at every node of the array.
 """
@@ -84,11 +84,11 @@ def find_crossbars(circuit: Circuit, least: int = LEAST) -> tuple[Recognised, ..
         return ()
     taps = network.outer & (network.degree == 2)
     taps[0] = False
-    for outer in (network.outer, network.outer & ~taps) if taps.any() else (network.outer,):
-        found = _arrays(network, _terminals(network, outer), least)
-        if found:
-            return found
-    return ()
+    found = _arrays(network, _terminals(network, network.outer), least)
+    if taps.any():
+        tapped = _arrays(network, _terminals(network, network.outer & ~taps), least)
+        found = max(found, tapped, key=lambda arrays: sum(f.cells.size for f in arrays))
+    return found
 
 
 def _terminals(network: Network, outer: Mask) -> Mask:
