@@ -109,16 +109,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(path: Path) -> xb.Deck:
-    """The deck in a file. Millions of small objects arise, none of them garbage, which the collector would look at again and
-    again."""
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """For what makes millions of small objects, none of them garbage, at which the collector would look again and again."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return xb.read_netlist(path)
+        yield
     finally:
         if collecting:
             gc.enable()
+
+
+def _read(path: Path) -> xb.Deck:
+    with _no_collector():
+        return xb.read_netlist(path)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -137,7 +142,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise
     finally:
         if done:
-            _deliver(xb.Run(deck, done), arguments)
+            with _no_collector():
+                _deliver(xb.Run(deck, done), arguments)
     return OK
 
 

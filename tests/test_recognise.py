@@ -2,6 +2,7 @@
 the general path solves them."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -253,7 +254,7 @@ def test_sweeps_reuse_what_was_found_and_agree(rng: np.random.Generator) -> None
                 assert sweep[output][p, q] == pytest.approx(point[output], rel=1e-9)
 
 
-def test_a_large_flat_deck_takes_the_structured_path(rng: np.random.Generator) -> None:
+def test_a_large_flat_deck_takes_the_structured_path(rng: np.random.Generator, tmp_path: Path) -> None:
     flat = netlist(130, 124, rng)
     lines = [f"{name} {a} {b} {r:.9g}" for name, a, b, r in flat.resistors]
     lines += [f"V{node} {node} 0 {v:.9g}" for node, v in flat.sources.items()]
@@ -261,5 +262,11 @@ def test_a_large_flat_deck_takes_the_structured_path(rng: np.random.Generator) -
     point = xb.run(deck).op
     general = xb.operating_point(deck.circuit, method="general")
     assert (point.method, general.method) == ("lines", "newton")
+    raw = []
+    for k, solved in enumerate((point, general)):
+        xb.write_raw(xb.Run(deck, {"op": solved}), tmp_path / f"{k}.raw")
+        raw += xb.read_raw(tmp_path / f"{k}.raw")
+    assert raw[0].variables == raw[1].variables and raw[0].kinds == raw[1].kinds
+    np.testing.assert_allclose(raw[0].data, raw[1].data, rtol=0, atol=1e-9 * np.abs(raw[1].data).max())
     for output in ("v(w3_4)", "v(b100_20,b100_21)", "i(vbfar7)", "i(rc9_9)", "i(vwnear0)"):
         assert point[output] == pytest.approx(general[output], rel=1e-9)
