@@ -30,17 +30,9 @@ def cell_law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
         return i, g, g
 
     if not cells.linear:
-        return Law(current, linear=False)
+        return Law(current=current)
     slope = cells.current(np.zeros(cells.shape))[1].reshape(-1, *cells.shape)
-    return ohmic_law(slope if alive is None else slope * alive)
-
-
-def ohmic_law(slope: Array) -> Law:
-    """Cells of conductance slope (B or 1, M, N) [S]."""
-    def ohmic(v: Array, _: object) -> tuple[Array, Array, Array]:
-        np.multiply(slope, v, out=v)
-        return v, slope, slope
-    return Law(ohmic, linear=True)
+    return Law(np.ascontiguousarray(slope) if alive is None else slope * alive)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +85,7 @@ class Attached:
         slope = self.xbar.cells.current(at.nodes[0][0] - at.nodes[1][0])[1].reshape(1, *self.xbar.shape)
         if self.xbar.isolated is not None:
             slope = slope * ~(self.xbar.isolated[0] | self.xbar.isolated[1])
-        return self._currents(solve_planes(*self._planes(de, r), ohmic_law(slope), rtol=rtol, nodes=False))
+        return self._currents(solve_planes(*self._planes(de, r), Law(np.ascontiguousarray(slope)), rtol=rtol, nodes=False))
 
     def solution(self, at: Solved, voltages: Array) -> ArraySolution:
         """The result for users; voltages (nodes,) of the circuit's named nodes, ground first [V]."""
@@ -134,9 +126,9 @@ class Attached:
 
 
 def _line_conductance(r: Array, g: Array) -> Array:
-    """Conductance to ground (L,) of lines with segments r (L, n+1) and cells g (L,) in all, their far ends and the other plane
-    at 0 V: a ladder taken as continuous, sqrt(g / r) tanh sqrt(g r), behind its lead."""
+    """Conductance to ground (L,) of lines with segments r (L, n+1) and cells g (L,) in all, the other plane and their far ends at
+    0 V: a ladder taken as continuous, sqrt(g / r) tanh sqrt(g r), behind its lead, and the line itself, of at least 1 ohm."""
     inner = np.where(np.isfinite(r[:, 1:-1]), r[:, 1:-1], 0.0).sum(axis=1)
     x = np.sqrt(inner * g)
     seen = g * np.divide(np.tanh(x), x, out=np.ones_like(x), where=x > 1e-8)
-    return seen / (1 + r[:, 0] * seen)
+    return seen / (1 + r[:, 0] * seen) + 1 / np.maximum(r.sum(axis=1), 1.0)

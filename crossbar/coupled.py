@@ -36,7 +36,7 @@ from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import CurrentSources, Resistors
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import ConvergenceError
-from crossbar.mna import Kirchhoff, Plan, System, Tolerances, analyse
+from crossbar.mna import NOISE, Kirchhoff, Plan, System, Tolerances, analyse
 from crossbar.solvers.krylov import gmres
 from crossbar.solvers.linear import Factors, factorise
 from crossbar.solvers.newton import Solver
@@ -124,9 +124,16 @@ class _Around:
         total: Array = np.bincount(self.where, weights=x, minlength=self.at.size).astype(float)
         return total
 
-    def system(self, i: Array, v: Array, load: Array, tolerances: Tolerances) -> System:
+    def system(self, i: Array, v: Array, load: Array) -> System:
         """Equations with the arrays' currents i (T,) at v (T,), and load (T,) [S] for what differs."""
-        return System(self._with(self._by_node(i - load * v), self._by_node(load)), self.plan, tolerances)
+        return System(self._with(self._by_node(i - load * v), self._by_node(load)), self.plan, self.tight)
+
+    def exactly(self, i: Array, v: Array) -> System:
+        """Equations with the arrays' currents i (T,) and no loads; rounding of v (T,) is allowed for."""
+        noise = np.zeros(self.plan.size)
+        noise[self.at] = NOISE * np.abs(v).max(initial=0.0) * self._by_node(self.load)
+        circuit = self._with(self._by_node(i), np.zeros(self.at.size))
+        return System(circuit, self.plan, self.tolerances, noise[1:])
 
     def at_terminals(self, x: Array) -> Array:
         """Voltages (T,), or changes of them."""
@@ -195,7 +202,7 @@ class _Iteration:
         """The solution, or ConvergenceError."""
         around, seen = self.around, None
         for step in range(_MAX_STEPS):
-            system = around.system(self.i, self.v, around.load, around.tight)
+            system = around.system(self.i, self.v, around.load)
             self.x = around.solver(system, self.x).x
             if seen is None or not around.linear:
                 seen = around.seen(system, self.x, self.open)
@@ -203,13 +210,16 @@ class _Iteration:
             if step and self._agrees(gap) and (result := self._result(seen)) is not None:
                 return result
             misfit = gap * (1 + seen.through * around.load)
-            correction = misfit if self.plain else self._newton(misfit, seen)
+            apart = self._apart(gap)
+            plain = self.plain or (step == 0 and apart <= _AIM)
+            correction = misfit if plain else self._newton(misfit, seen, apart)
             self._solve(self.v + seen.through * self.i + correction, seen.r)
         raise ConvergenceError(f"arrays and the circuit around them disagree by {self.trace[-1]:.2e} of the largest voltage "
                                f"after {_MAX_STEPS} steps", self.trace)
 
     def _apart(self, gap: Array) -> float:
-        largest = float(np.abs(self.v).max(initial=0.0))
+        """Largest difference between v' and v, relative to the largest voltage anywhere outside the arrays."""
+        largest = float(np.abs(np.append(self.v, self.x[:len(self.around.circuit.nodes) - 1])).max(initial=0.0))
         return float(np.abs(gap).max(initial=0.0)) / (largest if largest > 0 else 1.0)
 
     def _agrees(self, gap: Array) -> bool:
@@ -239,11 +249,10 @@ class _Iteration:
     def _split(self, x: Array) -> list[Array]:
         return np.split(x, self.cuts)
 
-    def _newton(self, misfit: Array, seen: _Seen) -> Array:
+    def _newton(self, misfit: Array, seen: _Seen, apart: float) -> Array:
         """The correction of e (T,), in which terminals influence each other."""
-        apart = self.trace[-1] if self.trace else 1.0
         linear = self.around.linear and all(b.xbar.cells.linear for b in self.blocks)
-        rtol = max(0.1 * _AIM / apart, 1e-8 if linear else min(1e-3, apart))
+        rtol = min(1e-2, max(0.1 * _AIM / max(apart, _AIM), 1e-8 if linear else min(1e-3, apart)))
         scale = np.sqrt(seen.through + 1 / self.around.load)  # waves of power
         apply = self._operator(seen, max(0.1 * rtol, self.around.tolerances.array))
         y, left = gmres(lambda y: apply(scale * y) / scale, misfit / scale, rtol=rtol, limit=_MAX_SPACE)
@@ -270,12 +279,12 @@ class _Iteration:
         nodes that the circuit itself holds.
         """
         around = self.around
-        system = around.system(self.i, self.v, np.zeros_like(self.v), around.tolerances)
+        system = around.exactly(self.i, self.v)
         misfit = system.evaluate(self.x).misfit
         if misfit > _EASY:
             kept = np.where(seen.through * around.load < 0.5, 0.0, around.load)
             with contextlib.suppress(ConvergenceError):
-                x = around.solver(around.system(self.i, self.v, kept, around.tight), self.x).x
+                x = around.solver(around.system(self.i, self.v, kept), self.x).x
                 if self._apart(around.at_terminals(x) - self.v) <= around.tolerances.array and (
                         less := system.evaluate(x).misfit) < misfit:
                     self.x, misfit = x, less

@@ -13,6 +13,7 @@ from crossbar.solvers import balance, kernels
 from crossbar.solvers.lines import Law, Plane, solve_planes
 
 SEED = 1_630_558_291
+WIDTH = 128  # lines per block: some cases have several, some a part of one
 
 
 def generator(*key):
@@ -50,7 +51,7 @@ def ladder(r, d, f, near=0.0, far=0.0):
 def swept(r, d, f):
     """x (B, n, L) by the float64 solve of the second plane."""
     x = np.empty_like(f)
-    kernels.finish_second(r, d, f, np.zeros(len(f)), np.zeros_like(f), np.ones(len(f)), True, np.empty_like(f), x)
+    kernels.finish_second(r, d, f, np.zeros(len(f)), np.zeros_like(f), np.ones(len(f)), True, np.empty_like(f), x, kernels.EXACT)
     return x
 
 
@@ -58,8 +59,8 @@ def misfit(r, x, load):
     """KCL misfit (B, n, L), near and far currents (B, L) by the kernel."""
     rho = np.empty_like(x)
     near, far = np.empty((len(x), x.shape[2])), np.empty((len(x), x.shape[2]))
-    sums = np.empty((len(x), kernels.blocks(x.shape[2], balance.WIDTH), 3))
-    balance.kcl(r, x, np.empty((0, 0, 0)), load, 1.0, rho, near, far, sums)
+    sums = np.empty((len(x), kernels.blocks(x.shape[2], WIDTH), 3))
+    balance.kcl(r, x, np.empty((0, 0, 0)), load, 1.0, rho, near, far, sums, WIDTH)
     assert_allclose(sums[..., 0].sum(axis=1), np.abs(rho).sum(axis=(1, 2)), rtol=1e-12)
     assert_allclose(sums[..., 1].max(axis=1), np.abs(rho).max(axis=(1, 2)), rtol=0)
     assert_allclose(sums[..., 2].sum(axis=1), np.abs(load).sum(axis=(1, 2)), rtol=1e-12)
@@ -77,7 +78,7 @@ def random_lines(rng, batch, n, lines, kind):
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared slopes", "own slopes"])
 @pytest.mark.parametrize(
-    ("n", "lines"), [(1, 1), (2, 3), (17, 300), (40, kernels.WIDTH), (5, kernels.WIDTH + 1)]
+    ("n", "lines"), [(1, 1), (2, 3), (17, 300), (40, WIDTH), (5, WIDTH + 1)]
 )
 def test_sweep_solves_the_tridiagonal_systems(n, lines, shared):
     rng = generator(n, lines)
@@ -221,16 +222,16 @@ def dense(word, bit, g):
     return x[:, 0], x[:, 1]
 
 
-def law_of(current, linear=False):
+def law_of(current):
     """The law of two-terminal cells from current(v) -> i, slope."""
     def both(v, _):
         i, slope = current(v)
         return i, slope, slope
-    return Law(both, linear)
+    return Law(current=both)
 
 
 def ohmic(g):
-    return law_of(lambda v: (g * v, g[None]), linear=True)
+    return Law(g[None])
 
 
 @pytest.mark.parametrize("open_ends", [True, False], ids=["two open sides", "four driven sides"])
@@ -319,7 +320,7 @@ def test_negative_slope_is_refused():
     rng = generator(9)
     word, bit = random_planes(rng, 3, 4, 1)
     with pytest.raises(ConvergenceError, match="negative slope"):
-        solve_planes(word, bit, law_of(lambda v: (-1e-3 * v, np.full((1, 3, 4), -1e-3)), linear=True))
+        solve_planes(word, bit, law_of(lambda v: (-1e-3 * v, np.full((1, 3, 4), -1e-3))))
 
 
 def test_wrong_slopes_do_not_give_a_wrong_answer():
@@ -327,7 +328,7 @@ def test_wrong_slopes_do_not_give_a_wrong_answer():
     rng = generator(10)
     word, bit = random_planes(rng, 5, 4, 1)
     g = rng.uniform(1e-3, 2e-3, (5, 4))
-    s = solve_planes(word, bit, law_of(lambda v: (g * v, 1.5 * g[None]), linear=True))
+    s = solve_planes(word, bit, law_of(lambda v: (g * v, 1.5 * g[None])))
     assert_allclose(s.nodes[1], dense(word, bit, g)[1], rtol=0, atol=1e-9)
 
 
@@ -345,7 +346,7 @@ def test_unreachable_tolerance(rtol):
 def test_same_bits_for_one_and_two_threads(linear):
     """Large enough for several blocks and for the solver to use its threads."""
     rng = generator(12)
-    m, n = 2 * kernels.WIDTH + 31, kernels.WIDTH + 7
+    m, n = 2 * WIDTH + 31, WIDTH + 7
     word, bit = random_planes(rng, m, n, 2)
     g = rng.uniform(1e-5, 1e-4, (m, n))
     law = ohmic(g) if linear else law_of(lambda v: (g * (v + v**3), g * (1 + 3 * v**2)))

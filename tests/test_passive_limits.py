@@ -726,3 +726,15 @@ def test_property_batch_of_patterns(case, seed):
         one = case.array.solve(**volts, rtol=1e-12)
         largest = np.abs(out_of_array(one)).max()
         assert_allclose(out_of_array(batch)[k], out_of_array(one), rtol=0, atol=1e-10 * largest)
+
+
+@pytest.mark.parametrize("difference", [1e-6, 1e-11, 1e-14])
+def test_a_common_voltage_changes_no_current(difference):
+    """Terminals near 1 V whose differences are tiny: the currents of these differences, to all their digits."""
+    rng = np.random.default_rng(21)
+    array = PassiveArray(rng.uniform(1e-5, 1e-4, (7, 9)))
+    left = 1.0 + difference * np.arange(1.0, 8.0)
+    near_one = array.solve(word_left=left, bit_bottom=1.0)
+    alone = array.solve(word_left=left - 1.0, bit_bottom=0.0)
+    assert_allclose(near_one.bit_current, alone.bit_current, rtol=1e-9)
+    assert_allclose(near_one.word_voltage, 1.0 + alone.word_voltage, rtol=1e-15)

@@ -155,7 +155,7 @@ class OneTransistorArray:
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         inner = np.full((drives.batch, *self.shape), np.nan)
         done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
-                            Law(self._law(drives, isolated, inner), linear=False, symmetric=False), crossed=not self.parallel,
+                            Law(current=self._law(drives, isolated, inner), symmetric=False), crossed=not self.parallel,
                             rtol=rtol, nodes=nodes)
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):

@@ -1,13 +1,12 @@
 """Voltages of the lines without cells, and Kirchhoff's current law with them (numba), in float64.
 
 The conventions of `kernels`: planes x[b, j, l], the slow index j along the line; resistances r (n+1, L) in [0, inf], or (n+1, 1)
-where all lines are alike; blocks of WIDTH lines are shared among threads.
+where all lines are alike; blocks of lines are shared among threads.
 """
 
 import numpy as np
 from numba import njit, prange
 
-WIDTH = 128  # lines per block
 STRIP = 64   # rows that are transposed side by side: long reads
 TILE = 8     # rows and columns of the tiles within: a cache line each way
 
@@ -20,10 +19,10 @@ def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
     a piece with none is put at 0 V.
     """
     batch, n, lines = out.shape
-    parts = (lines + WIDTH - 1) // WIDTH
+    parts = (lines + STRIP - 1) // STRIP
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * WIDTH
-        hi = min(lo + WIDTH, lines)
+        b, lo = task // parts, (task % parts) * STRIP
+        hi = min(lo + STRIP, lines)
         before = np.zeros((n, hi - lo))  # resistance from the near terminal to each node
         behind = np.zeros(hi - lo)       # and from there to the far terminal
         for j in range(n):
@@ -42,7 +41,7 @@ def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def kcl(r, x, shift, load, sign, rho, near, far, sums):  # type: ignore[no-untyped-def]
+def kcl(r, x, shift, load, sign, rho, near, far, sums, block):  # type: ignore[no-untyped-def]
     """Kirchhoff's current law at every node, and the terminal currents.
 
     x + shift (B, n, L): voltages with the terminals at 0 V; shift is constant between weak segments, so that no digit of x is
@@ -56,11 +55,11 @@ def kcl(r, x, shift, load, sign, rho, near, far, sums):  # type: ignore[no-untyp
     lever rule, the limit of equal segments. Written without branches in the inner loops, so that they become SIMD.
     """
     batch, n, lines = x.shape
-    parts = (lines + WIDTH - 1) // WIDTH
+    parts = (lines + block - 1) // block
     shifted = shift.size > 0
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * WIDTH
-        hi = min(lo + WIDTH, lines)
+        b, lo = task // parts, (task % parts) * block
+        hi = min(lo + block, lines)
         width = hi - lo
         wire, drop = np.empty(width), np.empty(width)
         current = np.empty(width)  # in the segment before node j
@@ -155,20 +154,44 @@ def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
                     first = -1
 
 
+@njit(cache=True)
+def _turn(x, b, top, height, left, width, out):  # type: ignore[no-untyped-def]
+    """out[i, j] = x[b, left + j, top + i], in tiles."""
+    for first in range(0, height, TILE):
+        for i in range(first, min(first + TILE, height)):
+            for j in range(width):
+                out[i, j] = x[b, left + j, top + i]
+
+
 @njit(parallel=True, cache=True)
-def cell_voltages(base_u, u, base_v, v, out):  # type: ignore[no-untyped-def]
-    """out (B, M, N) = first minus second plane; the first comes transposed, (B, N, M)."""
+def across_cells(base_u, u, base_v, v, g, out, turned):  # type: ignore[no-untyped-def]
+    """out (B, M, N) = first minus second plane, the first coming transposed, (B, N, M): cell voltages; or, unless
+    g (1 or B, M, N) is empty, the currents g times these, and turned (B, N, M) the same transposed."""
     batch, rows, columns = out.shape
     strips = (rows + STRIP - 1) // STRIP
+    ohmic = g.size > 0
     for task in prange(batch * strips):
         b, lo = task // strips, (task % strips) * STRIP
-        hi = min(lo + STRIP, rows)
+        height = min(lo + STRIP, rows) - lo
+        base, level = np.empty((STRIP, TILE)), np.empty((STRIP, TILE))
         for left in range(0, columns, TILE):
-            right = min(left + TILE, columns)
-            for top in range(lo, hi, TILE):
-                for i in range(top, min(top + TILE, hi)):
-                    for j in range(left, right):
-                        out[b, i, j] = (base_u[b, j, i] - base_v[b, i, j]) + (u[b, j, i] - v[b, i, j])
+            width = min(TILE, columns - left)
+            _turn(base_u, b, lo, height, left, width, base)
+            _turn(u, b, lo, height, left, width, level)
+            for i in range(height):
+                out_i, base_i, level_i = out[b, lo + i, left:left + width], base[i], level[i]
+                base_v_i, v_i = base_v[b, lo + i, left:left + width], v[b, lo + i, left:left + width]
+                for j in range(width):
+                    out_i[j] = (base_i[j] - base_v_i[j]) + (level_i[j] - v_i[j])
+                if ohmic:
+                    g_i = g[b if g.shape[0] > 1 else 0, lo + i, left:left + width]
+                    for j in range(width):
+                        out_i[j] *= g_i[j]
+            if ohmic:
+                for first in range(0, height, TILE):
+                    for i in range(first, min(first + TILE, height)):
+                        for j in range(width):
+                            turned[b, left + j, lo + i] = out[b, lo + i, left + j]
 
 
 @njit(parallel=True, cache=True)
@@ -185,3 +208,14 @@ def transpose(x, out):  # type: ignore[no-untyped-def]
                 for i in range(top, min(top + TILE, hi)):
                     for j in range(left, right):
                         out[b, j, i] = x[b, i, j]
+
+
+@njit(parallel=True, cache=True)
+def add(x, scale, delta):  # type: ignore[no-untyped-def]
+    """x += scale (B,) times delta."""
+    batch, n, lines = x.shape
+    for task in prange(batch * n):
+        b, j = task // n, task % n
+        x_j, delta_j, part = x[b, j], delta[b, j], scale[b]
+        for c in range(lines):
+            x_j[c] += part * delta_j[c]

@@ -1,7 +1,7 @@
 """Sweeps along batches of lines (numba), plain arrays in and out: what one iteration of `schur.Schur` consists of.
 
 A plane is an array x[b, j, l]: input b, node j along a line, line l. Every kernel runs along the slow index j with the lines
-l side by side, so that the inner loop is contiguous; blocks of WIDTH lines stay in cache and are shared among threads.
+l side by side, so that the inner loop is contiguous; blocks of lines stay in cache and are shared among threads.
 Reductions are made per block and added in a fixed order: the same bits whatever the number of threads.
 
 Segment j of a line joins node j - 1 and node j; segment 0 is the near lead and segment n the far lead. Resistances are
@@ -20,8 +20,7 @@ contiguous loop. Cell arrays, such as slopes, have a batch of 1 where all inputs
 import numpy as np
 from numba import njit, prange
 
-WIDTH = 128  # lines of the second plane per block
-ACROSS = 64  # and of the first
+ACROSS = 64  # lines per block of the first plane, which are transposed in cache
 EXACT = 32   # of both in the float64 solves, which keep three numbers a node in cache
 ROWS, COLUMNS = 4, 64  # of the tiles in which a block is transposed
 
@@ -29,6 +28,11 @@ ROWS, COLUMNS = 4, 64  # of the tiles in which a block is transposed
 def blocks(lines: int, width: int) -> int:
     """Number of blocks, each with its own partial sum."""
     return (lines + width - 1) // width
+
+
+def wide(lines: int, batch: int) -> int:
+    """Lines per block where nothing is transposed: long rows, yet blocks for several threads where there are few inputs."""
+    return max(128, min(512, lines if batch > 3 else lines // 4))
 
 
 @njit(cache=True)
@@ -155,7 +159,7 @@ def start(a, h, g, rho_u, rho_v, scale, residual, norms):  # type: ignore[no-unt
 
 
 @njit(parallel=True, cache=True)
-def restrict(a, h, g, alpha, t, residual, knot, share, coarse, dots, norms):  # type: ignore[no-untyped-def]
+def restrict(a, h, g, alpha, t, residual, knot, share, coarse, dots, norms, block):  # type: ignore[no-untyped-def]
     """residual -= alpha t; z = A^-1 residual (a, h of the second plane), which is not kept; coarse = P' g z down the columns.
 
     Node j of a column belongs to hat knot[j] with 1 - share[j] and to the next with share[j]; coarse (B, hats + 1, N).
@@ -163,10 +167,10 @@ def restrict(a, h, g, alpha, t, residual, knot, share, coarse, dots, norms):  # 
     what it makes of f; norms (B, blocks) those of the 1-norm of residual.
     """
     batch, n, lines = residual.shape
-    parts = (lines + WIDTH - 1) // WIDTH
+    parts = (lines + block - 1) // block
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * WIDTH
-        hi = min(lo + WIDTH, lines)
+        b, lo = task // parts, (task % parts) * block
+        hi = min(lo + block, lines)
         width = hi - lo
         k, m = b if g.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
         norton = np.empty((n, width), residual.dtype)  # contiguous: rows a power of two apart would evict each other
@@ -205,13 +209,14 @@ def restrict(a, h, g, alpha, t, residual, knot, share, coarse, dots, norms):  # 
 
 
 @njit(parallel=True, cache=True)
-def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y):  # type: ignore[no-untyped-def]
-    """f = residual + g P coarse, z = A^-1 f; y += alpha s; s = f + beta s; p = z + beta p (so that s = A p; alpha, beta (B,))."""
+def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y, fresh, block):  # type: ignore[no-untyped-def]
+    """f = residual + g P coarse, z = A^-1 f; y += alpha s; s = f + beta s; p = z + beta p (so that s = A p; alpha, beta (B,)).
+    `fresh` : y, s and p begin here, from 0."""
     batch, n, lines = residual.shape
-    parts = (lines + WIDTH - 1) // WIDTH
+    parts = (lines + block - 1) // block
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * WIDTH
-        hi = min(lo + WIDTH, lines)
+        b, lo = task // parts, (task % parts) * block
+        hi = min(lo + block, lines)
         width = hi - lo
         k, m = b if g.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
         norton, z = np.empty((n, width), residual.dtype), np.zeros(width, residual.dtype)
@@ -222,10 +227,15 @@ def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y):  # ty
             lower, upper = coarse[b, knot[j], lo:hi], coarse[b, knot[j] + 1, lo:hi]
             part = share[j]
             for c in range(width):
-                f = res_j[c] + g_j[c] * (lower[c] + part * (upper[c] - lower[c]))
-                own[c] = f
-                y_j[c] += step * s_j[c]
-                s_j[c] = f + turn * s_j[c]
+                own[c] = res_j[c] + g_j[c] * (lower[c] + part * (upper[c] - lower[c]))
+            if fresh:
+                for c in range(width):
+                    y_j[c] = 0
+                    s_j[c] = own[c]
+            else:
+                for c in range(width):
+                    y_j[c] += step * s_j[c]
+                    s_j[c] = own[c] + turn * s_j[c]
             if j < n - 1:
                 a_j, behind = a[m, j + 1, lo:hi], norton[j + 1]
                 for c in range(width):
@@ -234,7 +244,12 @@ def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y):  # ty
             a_j, h_j, own, p_j = a[m, j, lo:hi], h[m, j, lo:hi], norton[j], p[b, j, lo:hi]
             for c in range(width):
                 z[c] = a_j[c] * z[c] + h_j[c] * own[c]
-                p_j[c] = z[c] + turn * p_j[c]
+            if fresh:
+                for c in range(width):
+                    p_j[c] = z[c]
+            else:
+                for c in range(width):
+                    p_j[c] = z[c] + turn * p_j[c]
 
 
 @njit(parallel=True, cache=True)
@@ -276,18 +291,18 @@ _SHARING = 16  # inputs solved with one elimination where they share their slope
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def finish_second(r, d, y, alpha, s, scale, fresh, currents, v):  # type: ignore[no-untyped-def]
+def finish_second(r, d, y, alpha, s, scale, fresh, currents, v, block):  # type: ignore[no-untyped-def]
     """currents += (y + alpha s) / scale, or = if `fresh`; v = (C + D)^-1 currents, both in float64.
 
     Wires r, slopes d; y, s, currents and v (B, M, N); alpha and scale (B,).
     """
     batch, n, lines = v.shape
-    parts = (lines + EXACT - 1) // EXACT
+    parts = (lines + block - 1) // block
     together = _SHARING if d.shape[0] == 1 else 1
     groups = (batch + together - 1) // together
     for task in prange(groups * parts):
-        begin, lo = task // parts * together, (task % parts) * EXACT
-        width = min(lo + EXACT, lines) - lo
+        begin, lo = task // parts * together, (task % parts) * block
+        width = min(lo + block, lines) - lo
         own, a, h = np.empty((n, width)), np.empty((1, n, width)), np.empty((1, n, width))
         for j in range(n):
             own[j] = d[begin if together == 1 else 0, j, lo:lo + width]

@@ -13,7 +13,7 @@ The second plane is kept as v[b, i, j] (sweeps along i). The first lies transpos
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numba
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import balance
+from crossbar.solvers import balance, kernels
 from crossbar.solvers.ladders import Ladders
 from crossbar.solvers.schur import Schur
 
@@ -35,20 +35,27 @@ _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the
 _SERIAL = 20_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
 _WEAK = 1e3           # a segment so many times the least of its line separates stretches
+_NOTHING = np.empty((0, 0, 0))
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
 
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """What the cells carry: current(cell, foot) -> i, di/du, -di/dv with u, v the voltages of the first and second plane.
+    """What the cells carry: conductances, or current(cell, foot) -> i, di/du, -di/dv.
 
-    cell (B, M, N): u - v [V], which may be overwritten; foot(): v itself (B, M, N) [V]. Slopes of batch 1 mean the same for every
-    input; where a law is `symmetric` both slopes are one array.
+    With u, v the node voltages of the first and second plane: cell (B, M, N) is u - v [V], which may be overwritten; foot() gives
+    v (B, M, N) [V]. Conductances or slopes (1, M, N) mean the same for every input; where a law is `symmetric`, as that of
+    two-terminal cells is, both slopes are one array.
     """
 
-    current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]
-    linear: bool
+    ohmic: Array | None = None  # (1 or B, M, N) [S]
+    current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]] | None = None
     symmetric: bool = True
+
+    @property
+    def linear(self) -> bool:
+        """Whether currents are proportional to voltages."""
+        return self.ohmic is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +70,10 @@ class Plane:
     def of(cls, r: Array, near: Array, far: Array) -> "Plane":
         """From r (n + 1, L) in any layout; lines that a broadcast made alike are kept once."""
         return cls(np.ascontiguousarray(r[:, :1] if r.strides[1] == 0 else r), near, far)
+
+    def lowered(self, level: Array) -> "Plane":
+        """The same lines between terminals lower by level (B,) [V]."""
+        return replace(self, near=self.near - level[:, None], far=self.far - level[:, None]) if level.any() else self
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -110,13 +121,28 @@ def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True,
     nodes : whether node voltages are wanted. start : node voltages (B or 1, M, N) of both planes to begin with.
     Raises ConvergenceError, with its trace, where the tolerance is missed or a cell has a negative slope.
     """
-    with _threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
-        state = _State.begin(first, second, law, crossed, start)
-        return _newton(state, rtol).solution(nodes)
+    level = _common(first, second) if law.symmetric else np.zeros(len(first.near))
+    first, second = first.lowered(level), second.lowered(level)
+    with threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
+        if start is not None:
+            start = start[0] - level[:, None, None], start[1] - level[:, None, None]
+        state = _newton(_State.begin(first, second, law, crossed, start), rtol)
+        return state.solution(level if nodes else None)
+
+
+def _common(first: Plane, second: Plane) -> Array:
+    """(B,) A voltage that all terminals have in common, beside which their differences are small, or 0 [V]."""
+    lowest, highest = np.full(len(first.near), np.inf), np.full(len(first.near), -np.inf)
+    for plane in (first, second):
+        for end, r in ((plane.near, plane.r[0]), (plane.far, plane.r[-1])):
+            held = np.broadcast_to(np.isfinite(r), end.shape)
+            lowest = np.minimum(lowest, end.min(axis=1, where=held, initial=np.inf))
+            highest = np.maximum(highest, end.max(axis=1, where=held, initial=-np.inf))
+    return np.where(highest - lowest < 0.5 * np.maximum(-lowest, highest), lowest, 0.0)
 
 
 @contextlib.contextmanager
-def _threads(cells: int) -> Iterator[None]:
+def threads(cells: int) -> Iterator[None]:
     """One thread for a small array: starting several costs more than they save, much more on a busy machine. One thread
     for BLAS: its products are small, and its waiting threads would keep the sweeps' from their cores."""
     usual = numba.get_num_threads()
@@ -149,8 +175,8 @@ class _State:
     base_v: Array
     u: Array
     v: Array
-    shift_u: Array = field(default_factory=lambda: np.empty((0, 0, 0)))  # part of base that drives current through weak
-    shift_v: Array = field(default_factory=lambda: np.empty((0, 0, 0)))  # segments; empty: none
+    shift_u: Array = field(default_factory=lambda: _NOTHING)  # part of base that drives current through weak segments;
+    shift_v: Array = field(default_factory=lambda: _NOTHING)  # empty: none
     rho_u: Array = field(init=False)
     rho_v: Array = field(init=False)
     slopes: tuple[Array, Array] = field(init=False)
@@ -176,10 +202,8 @@ class _State:
 
     def move(self, du: Array, dv: Array, scale: Array) -> None:
         """x += scale (B,) times delta, and all that follows from it."""
-        for x, delta in ((self.u, du), (self.v, dv)):
-            if not (scale == 1).all():
-                delta = scale[:, None, None] * delta
-            x += delta
+        balance.add(self.u, scale, du)
+        balance.add(self.v, scale, dv)
         self.rebase()
         self.evaluate()
 
@@ -194,31 +218,41 @@ class _State:
 
     def evaluate(self) -> None:
         """Cell currents, slopes and KCL misfits at the present voltages."""
-        if self.crossed:
-            balance.cell_voltages(self.base_u, self.u, self.base_v, self.v, self.rho_v)
-        else:
-            np.subtract(self.base_u, self.base_v, out=self.rho_v)
-            self.rho_v += self.u
-            self.rho_v -= self.v
-        current, *slopes = self.law.current(self.rho_v, lambda: self.base_v + self.v)
-        if not (self.law.linear and hasattr(self, "noise")):
-            self._take(slopes[0], slopes[1])
-        load = current
-        if self.crossed:
-            balance.transpose(current, self.rho_u)
-            load = self.rho_u
+        drawn_u, drawn_v = self._currents()
         self.ends, sums = [], []
-        for plane, x, shift, drawn, sign, rho in ((self.first, self.u, self.shift_u, load, 1.0, self.rho_u),
-                                                  (self.second, self.v, self.shift_v, current, -1.0, self.rho_v)):
+        for plane, x, shift, drawn, sign, rho in ((self.first, self.u, self.shift_u, drawn_u, 1.0, self.rho_u),
+                                                  (self.second, self.v, self.shift_v, drawn_v, -1.0, self.rho_v)):
             batch, _, lines = plane.shape
-            near, far = np.empty((batch, lines)), np.empty((batch, lines))
-            parts = np.empty((batch, (lines + balance.WIDTH - 1) // balance.WIDTH, 3))
-            balance.kcl(plane.r, x, shift, drawn, sign, rho, near, far, parts)
+            near, far, block = np.empty((batch, lines)), np.empty((batch, lines)), kernels.wide(lines, batch)
+            parts = np.empty((batch, kernels.blocks(lines, block), 3))
+            balance.kcl(plane.r, x, shift, drawn, sign, rho, near, far, parts, block)
             self.ends += [near, far]
             sums.append(parts)
         both = np.concatenate(sums, axis=1)
         self.misfit, self.largest = both[..., 0].sum(axis=1), both[..., 1].max(axis=1)
         self.carried = sums[1][..., 2].sum(axis=1)
+
+    def _currents(self) -> tuple[Array, Array]:
+        """Cell currents as either plane keeps them, in rho_u and rho_v or elsewhere; slopes are noted."""
+        planes = self.base_u, self.u, self.base_v, self.v
+        if self.law.ohmic is not None and self.crossed:
+            if not hasattr(self, "slopes"):
+                self._take(self.law.ohmic, self.law.ohmic)
+            balance.across_cells(*planes, self.law.ohmic, self.rho_v, self.rho_u)
+            return self.rho_u, self.rho_v
+        assert self.law.current is not None  # no linear cell has a third terminal
+        if self.crossed:
+            balance.across_cells(*planes, _NOTHING, self.rho_v, _NOTHING)
+        else:
+            np.subtract(self.base_u, self.base_v, out=self.rho_v)
+            self.rho_v += self.u
+            self.rho_v -= self.v
+        current, *slopes = self.law.current(self.rho_v, lambda: self.base_v + self.v)
+        self._take(slopes[0], slopes[1])
+        if not self.crossed:
+            return current, current
+        balance.transpose(current, self.rho_u)
+        return self.rho_u, current
 
     def _take(self, slope_u: Array, slope_v: Array) -> None:
         for slope in (slope_u,) if self.law.symmetric else (slope_u, slope_v):
@@ -245,13 +279,17 @@ class _State:
         share = self.misfit / np.where(self.carried > 0, self.carried, 1.0)
         return np.where(self.carried > self.noise, share, beyond)
 
-    def solution(self, nodes: bool) -> PlanesSolution:
+    def solution(self, level: Array | None) -> PlanesSolution:
+        """What the user gets, its voltages, unless level is None, raised by level (B,) [V]."""
         through = self.first.through(), self.second.through()
         out = tuple(sign * (end + through[k // 2]) for k, (sign, end) in enumerate(zip((-1, 1, -1, 1), self.ends, strict=True)))
         kept = None
-        if nodes:
+        if level is not None:
             self.base_u += self.u
             self.base_v += self.v
+            if level.any():
+                self.base_u += level[:, None, None]
+                self.base_v += level[:, None, None]
             u = self.base_u
             if self.crossed:
                 u = np.empty(self.second.shape)

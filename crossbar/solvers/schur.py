@@ -26,6 +26,7 @@ Array = npt.NDArray[Any]  # float32 inside, float64 at both ends
 
 _FLOOR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}  # relative reduction that one solve can reach
 _STALLED = 0.1    # reduction by a solve in float32 beyond which it is not enough
+_NEAR = 10        # a solve that ends within so many times its goal is not repeated
 _REPEATS = 8      # solves for what the last one left
 _MOST_BASIS = 30  # vectors that GMRES keeps
 
@@ -60,19 +61,21 @@ class Schur:
         b, m, _ = rho_v.shape
         residual, currents = self._room("residual", rho_v.shape), self._room("currents", rho_v.shape, dtype=float)
         dv, du = self._room("dv", rho_v.shape, dtype=float), self._room("du", rho_u.shape, dtype=float)
-        norms, left = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype), np.empty((b, kernels.blocks(m, kernels.EXACT)))
+        norms = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
+        left = np.empty((b, kernels.blocks(m, kernels.EXACT)))
+        block = 8 * kernels.EXACT if b > 3 and len(self.g_first) == 1 else kernels.EXACT  # long rows if that is not one block
         kernels.start(*self.first, self.g_first, rho_u, rho_v, scale, residual, norms)
         norm, iterations = norms.sum(axis=1) / scale, 0
         for attempt in range(_REPEATS):
             wanted = np.maximum(goal * scale, _FLOOR[self.dtype] * norm * scale)
-            count, alpha = self._gradients(residual, wanted) if self.symmetric else self._gmres(residual, wanted)
+            count, alpha = self.gradients(residual, wanted) if self.symmetric else self.gmres(residual, wanted)
             iterations += count
-            kernels.finish_second(self.r[1], self.slopes[1], self.space["y"], alpha, self.space["s"], scale, attempt == 0, currents,
-                                  dv)
-            after = scale * np.clip(norm * scale / np.where(wanted > 0, wanted, 1), 1, 1e6)  # what is left comes out about as large as before
+            kernels.finish_second(self.r[1], self.slopes[1], self._room("y", rho_v.shape), alpha, self._room("s", rho_v.shape),
+                                  scale, attempt == 0, currents, dv, block)
+            after = scale * np.clip(norm * scale / np.where(wanted > 0, wanted, 1), 1, 1e6)  # numbers as large as before
             kernels.finish_first(self.r[0], *self.slopes, dv, rho_u, du, rho_v, currents, after, residual, left)
             before, norm, scale = norm, left.sum(axis=1) / after, after
-            if (norm <= goal).all():
+            if (norm <= _NEAR * goal).all():
                 break
             if self.dtype == np.float32 and (norm > np.maximum(goal, _STALLED * before)).any():
                 exact = Schur(*self.r, *self.slopes, np.float64)
@@ -80,49 +83,58 @@ class Schur:
                 return du, dv, iterations + count
         return du, dv, iterations
 
-    def _room(self, name: str, shape: tuple[int, ...], fill: float | None = None, dtype: npt.DTypeLike | None = None) -> Array:
-        """A work array that is kept from call to call."""
+    def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
+        """A work array that is kept from call to call, at first 0."""
         if name not in self.space or self.space[name].shape != shape:
-            self.space[name] = np.empty(shape, dtype or self.dtype)
-        if fill is not None:
-            self.space[name].fill(fill)
+            self.space[name] = np.zeros(shape, dtype or self.dtype)
         return self.space[name]
 
-    def _gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
+    def gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
         """Leave y + alpha s = A x of the x that brings the 1-norms of residual - S x down to goal (B,); residual is overwritten.
 
         Returns the iterations taken and alpha (B,).
         """
         b, m, n = residual.shape
-        t, p, s, y = (self._room(name, residual.shape, 0.0) for name in "tpsy")
+        t, p, s, y = (self._room(name, residual.shape) for name in "tpsy")
         c, down = self.coarse.buffer(b), self.coarse.down
-        dots, norms = (np.empty((b, kernels.blocks(n, kernels.WIDTH)), self.dtype) for _ in range(2))
+        block = kernels.wide(n, b)
+        dots, norms = (np.empty((b, kernels.blocks(n, block)), self.dtype) for _ in range(2))
         row_dots = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
-        alpha, rz, active = np.zeros(b, self.dtype), np.zeros(b), np.ones(b, bool)
+        alpha, rz, active, last = np.zeros(b, self.dtype), np.zeros(b), np.ones(b, bool), np.full(b, np.inf)
         count, limit = 0, 5 * (m + n) + 200
-        while True:
-            kernels.restrict(*self.second, self.g_second, alpha, t, residual, down.knot, self.coarse.share, c, dots, norms)
-            active &= norms.sum(axis=1) > goal
-            if not active.any() or count == limit:
+        while count < limit:
+            kernels.restrict(*self.second, self.g_second, alpha, t, residual, down.knot, self.coarse.share, c, dots, norms,
+                             block)
+            norm = norms.sum(axis=1)
+            active &= norm > goal
+            if not active.any():
                 break
+            ahead = norm * np.minimum(norm / last, 1) if count else norm  # what another step like the last would leave
+            last = np.where(norm > 0, norm, np.inf)
             new = self.coarse.correct(c).astype(float) + dots.sum(axis=1)
             beta = np.divide(new, rz, out=np.zeros(b), where=active & (rz > 0)).astype(self.dtype)
-            kernels.prolong(*self.second, self.g_first, residual, down.knot, self.coarse.share, c, alpha, beta, p, s, y)
+            kernels.prolong(*self.second, self.g_first, residual, down.knot, self.coarse.share, c, alpha, beta, p, s,
+                            y, count == 0, block)
             kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, t, row_dots)
             curvature = row_dots.sum(axis=1)
             active &= (curvature > 0) & (new > 0)
             alpha = np.divide(new, curvature, out=np.zeros(b), where=active).astype(self.dtype)
             rz = new
             count += 1
+            if not (active & (ahead > goal)).any():
+                break
+        if count == 0:
+            y[:], s[:] = 0, 0
         return count, alpha
 
-    def _gmres(self, residual: Array, goal: Array) -> tuple[int, Array]:
+    def gmres(self, residual: Array, goal: Array) -> tuple[int, Array]:
         """The same for S that is not symmetric; it may stop short, at _MOST_BASIS vectors, for the caller to go on."""
         b, m, n = residual.shape
-        t, p, s, y = (self._room(name, residual.shape, 0.0) for name in "tpsy")
+        t, p, s, y = (self._room(name, residual.shape) for name in "tpsy")
         down, still = self.coarse.down, np.zeros(b, self.dtype)
         c, share = self.coarse.buffer(b), self.coarse.share
-        dots, norms = (np.empty((b, kernels.blocks(n, kernels.WIDTH)), self.dtype) for _ in range(2))
+        block = kernels.wide(n, b)
+        dots, norms = (np.empty((b, kernels.blocks(n, block)), self.dtype) for _ in range(2))
         row_dots = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
         size = np.sqrt(np.einsum("bij,bij->b", residual, residual, dtype=float))
         first = np.abs(residual).sum(axis=(1, 2))
@@ -133,10 +145,11 @@ class Schur:
         left = size
         while len(corrections) < _MOST_BASIS and (left > wanted).any():
             k = len(corrections)
-            kernels.restrict(*self.second, self.g_second, still, t, basis[k], down.knot, share, c, dots, norms)
+            kernels.restrict(*self.second, self.g_second, still, t, basis[k], down.knot, share, c, dots, norms, block)
             self.coarse.correct(c)
             corrections.append(c.copy())
-            kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y)
+            kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y, True,
+                            block)
             w = np.empty_like(residual)
             kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, w, row_dots)
             for _ in range(2):  # twice is enough (Giraud, Langou, Rozloznik, Comput. Math. Appl. 50, 1069 (2005))
@@ -157,5 +170,5 @@ class Schur:
         for weight, v, correction in zip(x.T.astype(self.dtype)[:, :, None, None], basis, corrections, strict=False):
             total += weight * v
             c += weight * correction
-        kernels.prolong(*self.second, self.g_first, total, down.knot, share, c, still, still, p, s, y)
+        kernels.prolong(*self.second, self.g_first, total, down.knot, share, c, still, still, p, s, y, True, block)
         return len(corrections), np.ones(b, self.dtype)
