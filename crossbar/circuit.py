@@ -51,6 +51,11 @@ class Circuit:
     def _node_numbers(self) -> dict[str, int]:
         return {name: k for k, name in enumerate(self.nodes)} | {"gnd": 0}
 
+    @cached_property
+    def voltage_outputs(self) -> dict[str, int]:
+        """v(node) of every named node but ground -> its number."""
+        return {f"v({name})": k for k, name in enumerate(self.nodes) if k}
+
     def node(self, name: str) -> int:
         """Number of a node; names inside arrays are x1.wl[i,j] and x1.bl[i,j]. Raises DataError if there is none."""
         name = name.lower()
@@ -61,7 +66,7 @@ class Circuit:
             if inside and array.name == inside[1]:
                 i, j = int(inside[3]), int(inside[4])
                 if i < array.shape[0] and j < array.shape[1]:
-                    return int(array.numbers(first)[inside[2] == "bl"][i, j])
+                    return first + (inside[2] == "bl") * array.node_count // 2 + i * array.shape[1] + j
         raise DataError(f"there is no node {name!r}")
 
     def node_name(self, number: int) -> str:
@@ -77,21 +82,50 @@ class Circuit:
     def _element_places(self) -> dict[str, tuple[int, int]]:
         return {name: (k, at) for k, batch in enumerate(self.batches) for at, name in enumerate(batch.names)}
 
+    def place(self, name: str) -> tuple[int, int] | None:
+        """(batch, position) of an element outside the arrays, None if there is none."""
+        return self._element_places.get(name.lower())
+
+    def inner(self, name: str) -> tuple[int, str, int, int] | None:
+        """Array, part ("" for cells, "rwl", "rbl") and place of an element inside an array, x1[i,j], x1.rwl[i,s] or x1.rbl[s,j];
+        None if there is none."""
+        name = name.lower()
+        for k, array in enumerate(self.arrays):
+            found = array.find(name)
+            if found and name not in self._element_places:
+                return k, *found
+        return None
+
     def element(self, name: str) -> tuple[int, int]:
         """(batch in `flat`, position) of an element; DataError if there is none."""
         name = name.lower()
         if name in self._element_places:
             return self._element_places[name]
-        for k, batch in enumerate(self.flat[len(self.batches):], len(self.batches)):
-            at = batch.names.find(name) if isinstance(batch.names, GridNames) else None
-            if at is not None:
-                return k, at
-        raise DataError(f"there is no element {name!r}")
+        inner = self.inner(name)
+        if inner is None:
+            raise DataError(f"there is no element {name!r}")
+        k = len(self.batches) + 3 * inner[0] + ("rwl", "rbl", "").index(inner[1])
+        names = self.flat[k].names
+        assert isinstance(names, GridNames)
+        at = names.find(name)
+        assert at is not None  # `inner` knows which elements there are
+        return k, at
+
+    def _must_have(self, name: str) -> None:
+        """Raise DataError where there is no such element; arrays are not expanded."""
+        if name.lower() not in self._element_places and self.inner(name) is None:
+            raise DataError(f"there is no element {name.lower()!r}")
 
     def state(self, name: str) -> float:
         """cos(theta) of a junction: +1 parallel, -1 antiparallel."""
-        k, at = self.element(name)
-        batch = self.flat[k]
+        self._must_have(name)
+        name, inner, batch = name.lower(), self.inner(name), None
+        if inner is None:
+            k, at = self._element_places[name]
+            batch = self.batches[k]
+        elif not inner[1]:  # a cell, made an element by itself
+            array, at = self.arrays[inner[0]], 0
+            batch = array.cells.batch([name], np.zeros((1, 2), np.intp), np.array([inner[2] * array.shape[1] + inner[3]]))
         if not isinstance(batch, MTJs):
             raise DataError(f"{name!r} is no MTJ and has no state")
         return float(batch.state[at])
@@ -100,13 +134,14 @@ class Circuit:
         """Raise DataError where an output names something that is not there."""
         kind, names = parse_output(output)
         for name in names:
-            {"v": self.node, "i": self.element, "state": self.state}[kind](name)
+            {"v": self.node, "i": self._must_have, "state": self.state}[kind](name)
 
     def with_value(self, name: str, value: float) -> "Circuit":
         """The circuit with another value [V, A, ohm] of one source or resistor."""
-        k, at = self.element(name)
-        if k >= len(self.batches):
+        self._must_have(name)
+        if self.inner(name) is not None:
             raise DataError(f"{name!r} is inside an array; give the array other cells or wires")
+        k, at = self._element_places[name.lower()]
         old = self.batches[k]
         changed: list[Batch]
         if isinstance(old, VoltageSources | CurrentSources):

@@ -112,14 +112,15 @@ class Kirchhoff:
     node: str                 # where the residual is largest
 
 
-_NOISE = 8 * np.finfo(float).eps  # of F, relative to |Jacobian| |x|: what rounding of x may leave
+NOISE = 8 * np.finfo(float).eps  # of F, relative to |Jacobian| |x|: what rounding of x may leave
 
 
 class System:
-    """F(x) of one circuit on a plan; the problem that `solvers.newton` takes."""
+    """F(x) of one circuit on a plan; the problem that `solvers.newton` takes. noise (size,) or 0: what rounding elsewhere, of
+    currents that sources stand for, leaves of F."""
 
-    def __init__(self, circuit: Circuit, plan: Plan, tolerances: Tolerances) -> None:
-        self.circuit, self.plan, self.tolerances = circuit, plan, tolerances
+    def __init__(self, circuit: Circuit, plan: Plan, tolerances: Tolerances, noise: Array | float = 0.0) -> None:
+        self.circuit, self.plan, self.tolerances, self.noise = circuit, plan, tolerances, noise
         self.linear = all(b.linear for b in circuit.flat)
         self.size = plan.size - 1
         self.nodes = slice(0, plan.node_count - 1)
@@ -138,7 +139,7 @@ class System:
         jacobian = csc_array((data[:self.plan.indices.size], self.plan.indices, self.plan.indptr),
                              shape=(self.size, self.size))
         with np.errstate(over="ignore"):  # far from the solution it may be beyond all numbers
-            over = np.abs(residual) / self._tolerance(x, scale, _NOISE * (abs(jacobian) @ np.abs(x)))
+            over = np.abs(residual) / self._tolerance(x, scale, NOISE * (abs(jacobian) @ np.abs(x)) + self.noise)
         worst = int(np.argmax(over)) if over.size else 0
         misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(x, residual, values))
         return Evaluation(residual, jacobian, misfit, worst)
@@ -156,7 +157,7 @@ class System:
         return min(t.linear, t.reltol) if self.linear else t.reltol
 
     def _tolerance(self, x: Array, scale: Array, noise: Array | float = 0.0) -> Array:
-        """Largest |F| that counts as solved, per equation [A] or [V]; noise is what rounding of x leaves of F."""
+        """Largest |F| that counts as solved, per equation [A] or [V]; noise is what rounding leaves of F."""
         t, relative = self.tolerances, self._reltol
         currents, volts = scale[self.nodes], np.abs(x[self.nodes]).max(initial=0.0)
         # the current that rounding alone leaves at a node is set by the largest in the circuit
@@ -178,7 +179,7 @@ class System:
             misfit = np.abs(residual[first:first + array.node_count]).sum()
             current, slopes = values[len(circuit.batches) + 3 * k + 2]
             carried = np.abs(current[:, 0]).sum()
-            noise = _NOISE * np.abs(slopes).sum() * np.abs(x[self.nodes]).max(initial=0.0)
+            noise = NOISE * np.abs(slopes).sum() * np.abs(x[self.nodes]).max(initial=0.0)
             still = carried <= noise and misfit <= noise
             out.append(0.0 if still else float(misfit / carried) if carried > 0 else np.inf)
         return out

@@ -2,17 +2,19 @@
 
     no direct-current path to ground: the node's voltage is arbitrary (this includes cut sets of current sources)
     loop of voltage sources and exact shorts: its current is arbitrary, or its voltages contradict
+
+Arrays are blocks (elements/skeleton.py): a million cells are not listed one by one.
 """
 
 from collections.abc import Sequence
 
-import networkx as nx
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from crossbar.circuit import Circuit
-from crossbar.elements.base import Batch, IntArray, Mask
+from crossbar.elements.base import IntArray
+from crossbar.elements.skeleton import piece_name, rigid_lines, skeleton
 from crossbar.errors import TopologyError
 
 _SHOWN = 8  # names in a message
@@ -25,41 +27,48 @@ def check(circuit: Circuit) -> None:
         raise TopologyError("\n".join(complaints))
 
 
-def _edges(circuit: Circuit, which: Sequence[Mask]) -> IntArray:
-    """First two nodes (edges, 2) of the chosen devices."""
-    return np.concatenate([np.empty((0, 2), np.intp), *(b.nodes[m][:, :2] for b, m in zip(circuit.flat, which, strict=True))])
-
-
 def _parts(edges: IntArray, count: int) -> IntArray:
     graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
     return connected_components(graph, directed=False)[1]
 
 
+def _joined(edges: Sequence[IntArray]) -> IntArray:
+    return np.concatenate([np.empty((0, 2), np.intp), *edges])
+
+
 def _floating(circuit: Circuit) -> list[str]:
-    edges = _edges(circuit, [b.conducts for b in circuit.flat])
-    part = _parts(edges, circuit.node_count)
-    mentioned = np.zeros(circuit.node_count, bool)  # an isolated inner node of an array is nobody's business
-    mentioned[:len(circuit.nodes)] = True
-    mentioned[edges] = True
-    lost = np.flatnonzero((part != part[0]) & mentioned)
+    blocks = [skeleton(a) for a in circuit.arrays]
+    named = len(circuit.nodes)
+    first = named + np.cumsum([0, *(b.pieces for b in blocks)])  # number of the first piece of each array, and of all nodes
+    edges = [b.nodes[b.conducts][:, :2] for b in circuit.batches]
+    for block, start in zip(blocks, first, strict=False):
+        edges += [np.column_stack((block.terminal, block.end + start)), block.cells + start]
+    part = _parts(_joined(edges), int(first[-1]))
+    reached = np.unique(part[:named])  # a piece of line that no terminal reaches is nobody's business
+    lost = np.flatnonzero((part != part[0]) & np.isin(part, reached))
+
+    def name(node: int) -> str:
+        k = int(np.searchsorted(first, node, side="right")) - 1
+        return circuit.nodes[node] if node < named else piece_name(circuit.arrays[k], node - int(first[k]))
     out = []
     for k in np.unique(part[lost])[:_SHOWN]:
         members = lost[part[lost] == k]
-        nodes = _some([circuit.node_name(int(n)) for n in members[:_SHOWN]], members.size)
-        touching = _some(*_touching(circuit, members))
-        out.append(f"no DC path to ground from node{'s' if members.size > 1 else ''} {nodes} (at {touching}); connect "
-                   "one of them to ground, by a large resistor if need be")
+        nodes = _some([name(n) for n in members[:_SHOWN].tolist()], members.size)
+        touching = [a.name for a, b in zip(circuit.arrays, blocks, strict=True) if np.isin(b.terminal, members).any()]
+        out.append(f"no DC path to ground from node{'s' if members.size > 1 else ''} {nodes} (at "
+                   f"{_some(*_touching(circuit, members, touching))}); connect one of them to ground, by a large "
+                   "resistor if need be")
     return out
 
 
-def _touching(circuit: Circuit, nodes: IntArray) -> tuple[list[str], int]:
-    names: list[str] = []
-    count = 0
-    for batch in circuit.flat:
+def _touching(circuit: Circuit, nodes: IntArray, names: list[str]) -> tuple[list[str], int]:
+    """Names of what touches some nodes, after those given, and how many there are."""
+    count = len(names)
+    for batch in circuit.batches:
         at = np.flatnonzero(np.isin(batch.nodes, nodes).any(axis=1))
-        names += [batch.names[int(k)] for k in at[:max(0, _SHOWN - len(names))]]
+        names = names + [batch.names[int(k)] for k in at[:max(0, _SHOWN - len(names))]]
         count += at.size
-    return names, count
+    return names[:_SHOWN], count
 
 
 def _some(names: list[str], count: int) -> str:
@@ -67,20 +76,21 @@ def _some(names: list[str], count: int) -> str:
 
 
 def _loop(circuit: Circuit) -> list[str]:
-    rigid = [b.rigid for b in circuit.flat]
-    edges = _edges(circuit, rigid)
-    parts = _parts(edges, circuit.node_count)
-    if len(edges) <= circuit.node_count - (parts.max() + 1):
+    shorts = [line for array in circuit.arrays for line in rigid_lines(array)]
+    nodes = [*circuit.nodes, *(line.nodes for line in shorts)]
+    inner = range(len(circuit.nodes), len(nodes))
+    through = [((line.near, k), (line.far, k)) for line, k in zip(shorts, inner, strict=True)]
+    edges = _joined([*(b.nodes[b.rigid][:, :2] for b in circuit.batches), np.array(through, np.intp).reshape(-1, 2)])
+    parts = _parts(edges, len(nodes))
+    if len(edges) <= len(nodes) - (parts.max() + 1):
         return []  # a forest
+    names = [batch.names[int(k)] for batch in circuit.batches for k in np.flatnonzero(batch.rigid)]
+    names += [part for line in shorts for part in (line.lead, line.rest)]
+    import networkx as nx  # not needed where nothing is wrong
     graph = nx.MultiGraph()
-    for batch, mask in zip(circuit.flat, rigid, strict=True):
-        _add_edges(graph, batch, mask)
+    for (a, b), name in zip(edges.tolist(), names, strict=True):
+        graph.add_edge(a, b, name=name)
     around = nx.find_cycle(graph)
-    names = [graph.edges[edge]["name"] for edge in around]
-    return [f"loop of voltage sources or 0 ohm shorts: {_some(names[:_SHOWN], len(names))} (nodes "
-            f"{_some([circuit.node_name(e[0]) for e in around[:_SHOWN]], len(around))}); put a resistance in it"]
-
-
-def _add_edges(graph: "nx.MultiGraph", batch: Batch, mask: Mask) -> None:
-    for k in np.flatnonzero(mask):
-        graph.add_edge(int(batch.nodes[k, 0]), int(batch.nodes[k, 1]), name=batch.names[int(k)])
+    found = [graph.edges[edge]["name"] for edge in around]
+    return [f"loop of voltage sources or 0 ohm shorts: {_some(found[:_SHOWN], len(found))} (nodes "
+            f"{_some([nodes[e[0]] for e in around[:_SHOWN]], len(around))}); put a resistance in it"]

@@ -20,16 +20,17 @@ from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
+from crossbar.attached import cell_law
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
-from crossbar.elements.base import Array, Mask
+from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.linear import VoltageSources
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
 from crossbar.errors import ConvergenceError, DataError
-from crossbar.solvers.lines import Law, Plane, solve_planes
+from crossbar.solvers.lines import Plane, solve_planes
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
 _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
@@ -154,11 +155,11 @@ class PassiveArray(ArrayAlgebra):
     def _solve_general(self, drives: Drives, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
-            point = operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol)
+            point = operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol, method="general")
             solution = point.array("x")
             if solution.relative_residual > rtol:
                 raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
-                                       f"{rtol:.1e}", point.root.trace)
+                                       f"{rtol:.1e}", point.trace)
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return gather(parts, single=False)
 
@@ -168,7 +169,7 @@ class PassiveArray(ArrayAlgebra):
         drives.check_shorts(r_word, r_bit.T)
         isolated = isolated_nodes(r_word, r_bit.T, lambda: self.cells.conducts)
         left, right, top, bottom = (drives.volts[side] for side in SIDES)
-        done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), _law(self.cells, isolated),
+        done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), cell_law(self.cells, isolated),
                             rtol=rtol, nodes=nodes)
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):
@@ -188,23 +189,6 @@ def _shape(conductances: npt.ArrayLike) -> tuple[int, int]:
     except ValueError:
         raise DataError("cells must be an (M, N) array of conductances [S], or Cells such as MTJCells") from None
     return m, n
-
-
-def _law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
-    """The cells' law as the line solver takes it: slopes with a batch axis, isolated cells dead."""
-    alive = None if isolated is None else ~(isolated[0] | isolated[1])
-
-    def current(v: Array, _: object) -> tuple[Array, Array, Array]:
-        i, g = cells.current(v)
-        g = g.reshape(-1, *cells.shape)
-        if alive is not None:
-            i, g = i * alive, g * alive
-        return i, g, g
-
-    if not cells.linear:
-        return Law(current=current)
-    slope = cells.current(np.zeros(cells.shape))[1].reshape(-1, *cells.shape)
-    return Law(np.ascontiguousarray(slope) if alive is None else slope * alive)
 
 
 def _as_batch(s: ArraySolution) -> ArraySolution:

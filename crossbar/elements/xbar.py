@@ -26,6 +26,8 @@ from crossbar.errors import DataError
 #: The four sides of a passive array, in the order used everywhere: near and far end of the first, then of the second plane.
 SIDES = ("word_left", "word_right", "bit_top", "bit_bottom")
 
+_ELEMENT = re.compile(r"(.+?)(?:\.(rwl|rbl))?\[\s*(\d+)\s*,\s*(\d+)\s*\]")
+
 
 def lines_of(side: str, shape: tuple[int, int]) -> int:
     """Number of lines that end at a side of an array of this shape."""
@@ -155,6 +157,46 @@ class Xbar:
         """Nodes that no terminal reaches, see `isolated_nodes`."""
         word, bit = self.leads
         return isolated_nodes(word, bit.T, lambda: self.cells.conducts)
+
+    @cached_property
+    def conducts(self) -> Mask:
+        """(M, N) Which cells can carry a current: not open, not isolated."""
+        isolated = self.isolated
+        return self.cells.conducts if isolated is None else self.cells.conducts & ~isolated[0] & ~isolated[1]
+
+    @cached_property
+    def pieces(self) -> tuple[IntArray, IntArray]:
+        """Numbers (M, N) of the pieces of line, cut by open segments, to which word and bit nodes belong; those of the bit lines
+        follow those of the word lines."""
+        word, bit = self.leads
+        rows, held = _pieces(np.isinf(word))
+        columns, _ = _pieces(np.isinf(bit.T))
+        return rows, columns.T + held.size
+
+    def find(self, name: str) -> tuple[str, int, int] | None:
+        """The inner element of a name: "" (cells), "rwl" or "rbl", and its place; None if there is none, or it is open."""
+        found = _ELEMENT.fullmatch(name)
+        if not found or found[1] != self.name:
+            return None
+        part, i, j = found[2] or "", int(found[3]), int(found[4])
+        if part == "":
+            there = i < self.shape[0] and j < self.shape[1] and self.conducts[i, j]
+        else:
+            r = self.leads[part == "rbl"]
+            there = i < r.shape[0] and j < r.shape[1] and np.isfinite(r[i, j]) and not self._lost(part, i, j)
+        return (part, i, j) if there else None
+
+    def _lost(self, part: str, i: int, j: int) -> bool:
+        """Whether a segment joins isolated nodes."""
+        if self.isolated is None:
+            return False
+        lost = self.isolated[part == "rbl"]
+        return bool(lost[min(i, lost.shape[0] - 1), min(j, lost.shape[1] - 1)])
+
+    def terminal_voltage(self, voltages: Array) -> dict[str, Array]:
+        """{side: (lines,)} [V] from those of the circuit's nodes, ground first; NaN where a line's end is open."""
+        nodes = {side: self.terminals.get(side, np.full(lines_of(side, self.shape), -1)) for side in SIDES}
+        return {side: np.where(n >= 0, voltages[n], np.nan) for side, n in nodes.items()}
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
         """Node numbers (M, N) of the word and of the bit plane."""
