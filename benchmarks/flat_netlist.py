@@ -36,7 +36,7 @@ import crossbar as xb
 
 _FASTER = {64: 8}   # lines: times faster than ngspice, at least
 _SHARE = 10.0       # of the solvers in a whole run [%], at most
-_WARM_UP = 8        # lines
+_WARM_UP = 128      # lines: enough for the structured path
 _COMMAND = [sys.executable, "-m", "crossbar"]
 
 

@@ -9,24 +9,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from crossbar import coupled, memory, topology
+from crossbar import memory, topology
 from crossbar.circuit import Circuit, parse_output
-from crossbar.coupled import Coupled
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES
 from crossbar.errors import ConvergenceError, CrossbarError, DataError, SizeError
+from crossbar.folded import Folded, fold
 from crossbar.mna import Kirchhoff, Plan, System, Tolerances, analyse
+from crossbar.recognise import LEAST
 from crossbar.solvers.newton import Ladder, Root, Solver
+
+if TYPE_CHECKING:
+    from crossbar.coupled import Coupled  # and with it numba, where there are arrays
 
 log = logging.getLogger(__name__)
 
+_LARGE_FLAT = 16_000  # cells of a flat crossbar from which on it is looked for: there blocks outweigh loading their kernels
 _LARGE = 2000  # inner nodes from which on blocks are faster than the general path
 _HOPELESS = 300_000  # nodes beyond which the general path takes minutes
 _BYTES_A_CELL = 30 * 8  # of an array solved as a block
@@ -102,6 +106,15 @@ class OperatingPoint(ABC):
             return self.v(*names)
         return self.i(*names) if kind == "i" else self.circuit.state(*names)
 
+    def values(self, outputs: Sequence[str]) -> Array:
+        """(outputs,) Several outputs by their names, in lower case; voltages of named nodes all at once."""
+        numbers = self.circuit.voltage_outputs
+        at = np.array([numbers.get(name, -1) for name in outputs], dtype=np.intp)
+        out = self.voltages[at]
+        for k in np.flatnonzero(at < 0).tolist():
+            out[k] = self[outputs[k]]
+        return out
+
     def array(self, name: str) -> ArraySolution:
         """The solved state of an array of the circuit."""
         for k, xbar in enumerate(self.circuit.arrays):
@@ -169,7 +182,7 @@ class _Expanded(OperatingPoint):
 class _Joined(OperatingPoint):
     """Found with the arrays as blocks, see crossbar.coupled."""
 
-    solution: Coupled
+    solution: "Coupled"
 
     @property
     def iterations(self) -> int:
@@ -205,6 +218,41 @@ class _Joined(OperatingPoint):
         return self.solution.arrays[k]
 
 
+@dataclass(frozen=True, eq=False)
+class _Unfolded(OperatingPoint):
+    """Found with crossbars among the resistors folded into arrays, see crossbar.folded."""
+
+    folded: Folded
+    point: _Joined  # of the folded circuit
+
+    @property
+    def iterations(self) -> int:
+        return self.point.iterations
+
+    @property
+    def method(self) -> str:
+        return self.point.method
+
+    @property
+    def trace(self) -> tuple[float, ...]:
+        return self.point.trace
+
+    @cached_property
+    def voltages(self) -> Array:
+        solution = self.point.solution
+        return self.folded.voltages(solution.voltages, solution.arrays)
+
+    @cached_property
+    def currents(self) -> list[Array]:
+        return self.folded.currents(self.point.currents, self.point.solution.arrays)
+
+    def _inner_current(self, name: str) -> float:
+        raise DataError(f"there is no element {name!r}")
+
+    def _array(self, k: int) -> ArraySolution:
+        raise IndexError(k)  # a flat circuit has no arrays
+
+
 def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: float = 1e-3, abstol: float = 1e-12,
                     vntol: float = 1e-6, near: OperatingPoint | None = None,
                     method: Literal["auto", "lines", "general"] = "auto") -> OperatingPoint:
@@ -223,7 +271,11 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
         raise DataError('method is "auto", "lines" or "general"')
     tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), solver or Ladder()
     large = sum(a.node_count for a in circuit.arrays) >= _LARGE
-    if method == "general" or not coupled.fits(circuit) or (method == "auto" and not large):
+    if method != "general" and not circuit.arrays:
+        point = _unfolded(circuit, ladder, tolerances, near, LEAST if method == "lines" else _LARGE_FLAT)
+        if point is not None:
+            return point
+    if method == "general" or not _fits(circuit) or (method == "auto" and not large):
         if method == "lines":
             raise DataError("the circuit has no array that could be solved as a block")
         return _expanded(circuit, ladder, tolerances, near)
@@ -233,17 +285,46 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
     except ConvergenceError as error:
         if method == "lines":
             raise
-        if circuit.node_count > _HOPELESS:
-            raise ConvergenceError(f"{error}. The general path might do (method='general'), but takes very long for a circuit of "
-                                   f"{circuit.node_count} nodes", error.trace) from error
-        log.info("arrays as blocks: %s; trying the general path", error)
+        _worth_expanding(circuit, error)
         try:
             return _expanded(circuit, ladder, tolerances, None)
         except SizeError as size:
             raise ConvergenceError(f"{error}. The general path might do, but {size}", error.trace) from error
 
 
-def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> OperatingPoint:
+def _worth_expanding(circuit: Circuit, error: ConvergenceError) -> None:
+    """Raise the error of the blocks, and say what might be done, where the general path would take minutes or more."""
+    if circuit.node_count > _HOPELESS:
+        raise ConvergenceError(f"{error}. The general path might do (method='general'), but takes very long for a circuit of "
+                               f"{circuit.node_count} nodes", error.trace) from error
+    log.info("arrays as blocks: %s; trying the general path", error)
+
+
+def _unfolded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None, least: int
+              ) -> OperatingPoint | None:
+    """Crossbars of at least `least` cells among the resistors solved as blocks; None where there are none, or they cannot be."""
+    before = near if isinstance(near, _Unfolded) else None
+    folded = fold(circuit, least, before.folded if before else None)
+    if folded is None:
+        return None
+    topology.check(circuit)  # of the flat circuit: its nodes are the user's
+    try:
+        point = _joined(folded.circuit, solver, tolerances, before.point if before else None)
+    except ConvergenceError as error:
+        _worth_expanding(circuit, error)
+        return None
+    return _Unfolded(circuit, point.certificate, folded, point)
+
+
+def _fits(circuit: Circuit) -> bool:
+    if not circuit.arrays:
+        return False
+    from crossbar import coupled
+    return coupled.fits(circuit)
+
+
+def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> "_Joined":
+    from crossbar import coupled
     cells = sum(a.node_count for a in circuit.arrays) // 2
     memory.require(f"arrays of {cells} cells in all", _BYTES_A_CELL * cells)
     found = coupled.solve(circuit, solver, tolerances, near.solution if isinstance(near, _Joined) else None)
@@ -320,6 +401,7 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
     topology stays. Raises as `operating_point` does, naming the point; `partial` of the error is then the Sweep with NaN
     from that point on.
     """
+    from tqdm import tqdm
     grid = {name.lower(): np.atleast_1d(np.asarray(v, dtype=float)) for name, v in axes.items()}
     shape = tuple(len(v) for v in grid.values())
     points = int(np.prod(shape))

@@ -51,6 +51,11 @@ class Circuit:
     def _node_numbers(self) -> dict[str, int]:
         return {name: k for k, name in enumerate(self.nodes)} | {"gnd": 0}
 
+    @cached_property
+    def voltage_outputs(self) -> dict[str, int]:
+        """v(node) of every named node but ground -> its number."""
+        return {f"v({name})": k for k, name in enumerate(self.nodes) if k}
+
     def node(self, name: str) -> int:
         """Number of a node; names inside arrays are x1.wl[i,j] and x1.bl[i,j]. Raises DataError if there is none."""
         name = name.lower()

@@ -8,7 +8,6 @@ Arrays are blocks (elements/skeleton.py): a million cells are not listed one by 
 
 from collections.abc import Sequence
 
-import networkx as nx
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -87,6 +86,7 @@ def _loop(circuit: Circuit) -> list[str]:
         return []  # a forest
     names = [batch.names[int(k)] for batch in circuit.batches for k in np.flatnonzero(batch.rigid)]
     names += [part for line in shorts for part in (line.lead, line.rest)]
+    import networkx as nx  # not needed where nothing is wrong
     graph = nx.MultiGraph()
     for (a, b), name in zip(edges.tolist(), names, strict=True):
         graph.add_edge(a, b, name=name)

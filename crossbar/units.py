@@ -81,6 +81,8 @@ def suffix_trap(text: str) -> str | None:
     True
     """
     text = text.strip()
+    if text[-1:] not in ascii_letters:
+        return None
     try:
         value = parse_number(text)
     except ValueError:
@@ -116,7 +118,7 @@ def format_si(value: float, unit: str = "", *, digits: int = 4) -> str:
 
 
 def _suffix(letters: str) -> str:
-    match = _SUFFIX.match(letters)
+    match = _SUFFIX.match(letters) if letters else None
     return match[0].lower() if match else ""
 
 

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from crossbar.errors import DataError
 from crossbar.mtj import MTJParams, current, presets, simulate_llgs, switching_probability, table
-from crossbar.mtj.fit import LEAST_BARRIER, fit, fit_conduction, fit_switching
+from crossbar.mtj.fitting import LEAST_BARRIER, fit, fit_conduction, fit_switching
 from crossbar.mtj.likelihood import Tabulated, Thermal
 from crossbar.mtj.switching import TAU_0, thermal_rate
 

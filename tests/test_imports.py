@@ -3,6 +3,7 @@ and what prints, ends the process or runs text as code is where it belongs, or n
 
 import ast
 import graphlib
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,14 +18,15 @@ ROOT = Path(crossbar.__file__).parent
 #: Floors from the ground up; a module may import those below its own floor and those of its own part (the
 #: first name).
 FLOORS = [
-    {"threads"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"},
+    {"threads", "lazy"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"},
     {"circuit"}, {"topology"},
-    {"netlist"}, {"solvers"}, {"mna"}, {"attached"}, {"coupled"}, {"analysis"}, {"arrays"}, {"io"}, {"session"}, {"nn"},
-    {"plots"}, {"studies"}, {"cli"}, {"__main__"}]
+    {"netlist"}, {"solvers"}, {"mna"}, {"lattice"}, {"recognise"}, {"folded"}, {"attached"}, {"coupled"}, {"analysis"},
+    {"arrays"}, {"io"}, {"session"}, {"nn"}, {"plots"},
+    {"studies"}, {"cli"}, {"__main__"}]
 #: What is stricter than its floor: these parts import nothing else of the package.
 ONLY = {
-    "threads": set(), "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
-    "mtj": {"checks", "errors", "memory", "units"}, "checks": {"errors", "memory"},
+    "threads": set(), "lazy": set(), "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
+    "mtj": {"checks", "errors", "lazy", "memory", "units"}, "checks": {"errors", "memory"},
     "solvers": {"errors"}, "topology": {"circuit", "elements", "errors"},
     "matrices": {"errors", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))
@@ -120,6 +122,27 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
                           timeout=120,
                           cwd=ROOT.parent)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_reading_and_solving_a_small_deck_loads_no_compiler() -> None:
+    """Nor anything else that takes longer to load than such a deck to solve."""
+    heavy = ("numba", "networkx", "tqdm", "scipy.optimize", "scipy.special")
+    deck = "divider\nV1 in 0 1\nR1 in out 1k\nR2 out 0 1k\n"
+    code = (f"import sys, crossbar as xb; d = xb.parse_netlist({deck!r}); assert abs(xb.run(d).op.v('out') - 0.5) < 1e-12; "
+            f"print([m for m in {heavy} if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT.parent)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("package", ["", "mtj"])
+def test_lazy_names_are_those_that_type_checkers_see(package: str) -> None:
+    seen = {alias.asname or alias.name for node in ast.walk(MODULES[package]) if isinstance(node, ast.ImportFrom)
+            for alias in node.names} - {"TYPE_CHECKING", "threads", "lazy"}
+    loaded = importlib.import_module(f"crossbar.{package}".rstrip("."))
+    assert set(loaded.__all__) == seen
+    assert all(getattr(loaded, name) is not None for name in seen)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        loaded.no_such_name
 
 
 def test_only_plots_imports_matplotlib_and_only_studies_scikit_learn() -> None:

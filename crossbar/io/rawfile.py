@@ -100,6 +100,8 @@ def _write_plot(stream: BinaryIO, title: str, analysis: Analysis, outputs: Seque
 
 def _header_text(text: str) -> str:
     """A text that stays on its header line: no line breaks or other control characters, not too long."""
+    if len(text) < 100 and text.isprintable() and " " not in text:
+        return text  # most names
     clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return clean.encode(errors="replace")[:_LINE - 60].decode(errors="ignore")
 

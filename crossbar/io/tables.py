@@ -9,7 +9,6 @@ Numbers in CSV files have as many digits as tell two floats apart, so reading th
 import codecs
 import csv
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +63,7 @@ def default_outputs(circuit: Circuit) -> list[str]:
     Resistors so small that they are solved in branch form are resistors all the same and are left out.
     """
     branches = (n for b in circuit.batches if b.has_branch and not isinstance(b, Wires) for n in b.names)
-    return [*(f"v({n})" for n in circuit.nodes[1:]), *(f"i({n})" for n in branches)]
+    return [*circuit.voltage_outputs, *(f"i({n})" for n in branches)]
 
 
 def columns(analysis: Analysis, outputs: Sequence[str] | None = None) -> list[Column]:
@@ -76,7 +75,10 @@ def columns(analysis: Analysis, outputs: Sequence[str] | None = None) -> list[Co
         raise DataError(f"a result of type {type(analysis).__name__} has no columns to write")
     if outputs is None:
         outputs = default_outputs(analysis.circuit)
-    names = dict.fromkeys(re.sub(r"\s+", "", o.lower()) for o in outputs)
+    names = list(dict.fromkeys("".join(o.lower().split()) for o in outputs))
+    if isinstance(analysis, OperatingPoint):
+        values = analysis.values(names)
+        return [Column(n, UNITS.get(n.partition("(")[0], ""), values[k:k + 1]) for k, n in enumerate(names)]
     return [Column(n, UNITS.get(n.partition("(")[0], ""), np.reshape(analysis[n], -1)) for n in names]
 
 
@@ -91,7 +93,7 @@ def blocks(every: Sequence[Column], points: int = 4096) -> Iterator[Array]:
     """The columns as arrays (at most `points`, columns), so that a long sweep is never copied as a whole."""
     length = len(every[0].values) if every else 0
     for k in range(0, length, points):
-        yield np.column_stack([c.values[k:k + points] for c in every])
+        yield np.concatenate([c.values[k:k + points] for c in every]).reshape(len(every), -1).T
 
 
 def swept_unit(sweep: Sweep, name: str) -> str:

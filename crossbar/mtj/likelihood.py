@@ -1,4 +1,4 @@
-"""Likelihood of switching counts and its maximum, for `crossbar.mtj.fit.fit_switching`; the laws are described there.
+"""Likelihood of switching counts and its maximum, for `crossbar.mtj.fitting.fit_switching`; the laws are described there.
 
 `Thermal` counts obey a closed rate, in the region where it holds, which depends on the solution. `Tabulated` counts take their
 probability from the Fokker-Planck table, whose piecewise cubics have small jumps of slope: the maximum may be a cusp, where no

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from crossbar.elements.xbar import Xbar, driver_resistance, wire_resistance
 from crossbar.errors import DataError
 from crossbar.expressions import reached_probes
 from crossbar.netlist.elaborate import Elaboration, Env, instances
-from crossbar.netlist.lexer import Token, unquoted
+from crossbar.netlist.lexer import Plain, Token, unquoted
 from crossbar.netlist.parser import Model
 from crossbar.netlist.words import BadCard, assignments, bus
 
@@ -40,6 +40,11 @@ def _count(bare: list[Token], nodes: int, values: int, form: str) -> None:
 
 
 def _resistor(e: Elaboration, env: Env, tokens: list[Token]) -> None:
+    if isinstance(tokens, Plain) and len(tokens) == 4:  # most cards of a large deck
+        at, a, b, value = tokens
+        e.claim(at, env.name(at.low))
+        _add_resistor(e, env, at, at.low, (a.low, b.low), value)
+        return
     bare, given = assignments(tokens)
     _only(given, ("r", "resistance", "tc1", "tc2", "m"), "a resistor")
     _count(bare, 2, 1, "node node value [tc1=] [tc2=] [m=]")
@@ -51,13 +56,19 @@ def _resistor(e: Elaboration, env: Env, tokens: list[Token]) -> None:
         tc1, tc2, m = (e.number(env, given[k]) if k in given else default
                        for k, default in (("tc1", 0.0), ("tc2", 0.0), ("m", 1.0)))
         warm = env.values.temper - e.tnom
-        value = e.ohms.get(env.name(name))
-        ohms = (e.number(env, values[0]) if value is None else value) * (1 + tc1 * warm + tc2 * warm * warm)
-        if not 0 <= ohms < np.inf or not m > 0:
-            raise BadCard(f"{name} has {ohms:g} ohm, m = {m:g}; a resistance is at least 0, a multiplier positive")
-        if ohms == 0:
-            e.warn(bare[0], f"{name} has 0 ohm: an exact short (ngspice would take 1 mohm)")
-        e.builder.resistor(env.name(name), e.node(env, nodes[0]), e.node(env, nodes[1]), ohms / m)
+        _add_resistor(e, env, bare[0], name, nodes, values[0], 1 + tc1 * warm + tc2 * warm * warm, m)
+
+
+def _add_resistor(e: Elaboration, env: Env, at: Token, name: str, nodes: Sequence[str], value: Token, warmed: float = 1.0,
+                  m: float = 1.0) -> None:
+    full = env.name(name)
+    ohms = e.ohms.get(full)
+    ohms = (e.number(env, value) if ohms is None else ohms) * warmed
+    if not 0 <= ohms < np.inf or not m > 0:
+        raise BadCard(f"{name} has {ohms:g} ohm, m = {m:g}; a resistance is at least 0, a multiplier positive")
+    if ohms == 0:
+        e.warn(at, f"{name} has 0 ohm: an exact short (ngspice would take 1 mohm)")
+    e.builder.resistor(full, e.node(env, nodes[0]), e.node(env, nodes[1]), ohms / m)
 
 
 def _independent(kind: type) -> Callable[[Elaboration, Env, list[Token]], None]:

@@ -16,10 +16,10 @@ from crossbar.errors import DataError
 from crossbar.expressions import (CONSTANTS, FUNCTIONS, Expression, ExpressionError, Function, Probe, parse,
                                   reached_probes)
 from crossbar.expressions import Scope as Values
-from crossbar.netlist.lexer import Problems, Token
+from crossbar.netlist.lexer import Plain, Problems, Token
 from crossbar.netlist.parser import Model, Parsed, Scope
 from crossbar.netlist.words import BadCard, assignments, bus, expression_text, flattened
-from crossbar.units import suffix_trap
+from crossbar.units import parse_number, suffix_trap
 
 _INSIDE = re.compile(r".+\.[wb]l\[[^]]*\]")  # the name of a node inside an array
 
@@ -72,6 +72,7 @@ class Elaboration:
     places: dict[str, Token] = field(default_factory=dict)          # element -> where it stands
     senses: list[tuple[Token, str]] = field(default_factory=list)   # elements whose current is read
     _parsed: dict[str, Expression] = field(default_factory=dict)
+    _numbers: dict[str, tuple[float, str | None] | None] = field(default_factory=dict)
 
     def circuit(self) -> Circuit:
         """The flat circuit; what could not be understood is left out and is in `problems`."""
@@ -159,7 +160,7 @@ class Elaboration:
                 if letter not in self.devices:
                     raise BadCard(f"unknown element {tokens[0].text!r}",
                                   "elements begin with " + " ".join(sorted(self.devices)).upper())
-                self.devices[letter](self, env, flattened(tokens))
+                self.devices[letter](self, env, tokens if isinstance(tokens, Plain) else flattened(tokens))
 
     def at(self, token: Token) -> "_At":
         """A context in which mistakes are collected, at `token` unless they say where."""
@@ -186,12 +187,17 @@ class Elaboration:
             return "0"
         if name in self.parsed.globals:
             return name
-        if _INSIDE.fullmatch(name):
+        if name.endswith("]") and _INSIDE.fullmatch(name):
             self.inner.append((self.here, env.prefix + name))
         return env.ports.get(name, env.prefix + name)
 
     def number(self, env: Env, token: Token) -> float:
         """Value of a number or expression; BadCard with the reason."""
+        known = self._number(token.text)
+        if known is not None:
+            if known[1]:
+                self.warn(token, known[1])
+            return known[0]
         expression = self.expression(token)
         if _names(expression, env.values.functions) & env.broken:
             raise Broken
@@ -203,6 +209,15 @@ class Elaboration:
         if trap:
             self.warn(token, trap)
         return value
+
+    def _number(self, text: str) -> tuple[float, str | None] | None:
+        """Value and warning of a text that is a number and no expression, each text read once; else None."""
+        if text not in self._numbers:
+            try:
+                self._numbers[text] = parse_number(text), suffix_trap(text)
+            except ValueError:
+                self._numbers[text] = None
+        return self._numbers[text]
 
     def check(self, env: Env, expression: Expression, token: Token) -> None:
         """BadCard where an expression names an undefined parameter."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from crossbar import memory
 from crossbar.errors import DataError, Problem
@@ -22,8 +23,10 @@ _OPEN, _CLOSE = "([{", {")": "(", "]": "[", "}": "{"}
 _END_COMMENT = re.compile(r";|(?:(?<=\s)|^)\$(?=\s|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+_PLAIN = re.compile(r"(?:[^][(){}'\"=,;$]|\[[\w,]*\])*")  # words between blanks; brackets only around the index of a name
+
+
+class Token(NamedTuple):
     """A word of a deck and its place."""
 
     text: str
@@ -43,6 +46,10 @@ class Token:
     def with_text(self, text: str) -> "Token":
         """Another word at the same place."""
         return Token(text, self.file, self.line)
+
+
+class Plain(list[Token]):
+    """Tokens of a line that is nothing but words between blanks: no group, quote, assignment, expression or bus."""
 
 
 @dataclass(eq=False)
@@ -124,6 +131,11 @@ def _joined(numbered: Iterable[tuple[int, str]], file: str, problems: Problems) 
 
 
 def _tokens(pieces: list[tuple[int, str]], file: str, problems: Problems) -> Iterator[list[Token]]:
+    if len(pieces) == 1:  # most lines of a large deck
+        (number, line), = pieces
+        if _PLAIN.fullmatch(line):
+            yield Plain([Token(word, file, number) for word in line.split()])
+            return
     before = len(problems.found)
     tokens = tokenize(pieces, file, problems)
     if tokens:

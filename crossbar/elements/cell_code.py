@@ -1,0 +1,298 @@
+"""Laws of single devices and of two in series (numba), and loops over the cells of an array; plain arrays in and out.
+
+A parameter of many cells is a matrix (1 or M, 1 or N), a voltage an array (1 or B, 1 or M, 1 or N): where a length is 1 the entry
+serves all, so nothing is repeated in memory.
+
+Series: a junction (voltage u, slope g_j) and a second device (voltage d = w - u, slope g_d) carry the same current,
+
+    f(u) = I_j(u) - I_d(w - u) = 0,   u between 0 and w;   f increases with u                                      (1)
+
+solved by Newton's method within a bracket. The unknown is u, not the voltage of the inner node: a device that is nearly off
+leaves u tiny, and only so it keeps its digits. Where |I_d| is much the larger the step is Newton's on ln |I_j| - ln |I_d|, which
+an exponential law makes a straight line. At the end the current is corrected by one more step, to first order:
+
+    I = (g_d I_j + g_j I_d) / (g_j + g_d),                                                                          (2)
+
+whose error is of second order in f, and in which rounding of d weighs no more than rounding of u.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from crossbar.elements.cell_kernels import DIODE, EKV, LEVEL1, SINH
+
+STEPS = 200        # at most; six are many
+ENOUGH = 1e-9      # relative misfit of (1) at which (2) is exact to rounding
+NOISE = 1e-15      # relative, of d
+NOTHING = 1e-35    # misfit [A] that nobody sees: an electron in 500 million years
+STEEP = 80.0       # exponents go on as straight lines from here: no iterate overflows
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _junction(p, v):  # type: ignore[no-untyped-def]
+    """i, di/dv of crossbar.mtj.conduction.  p = (G_P, (1 - m_z)/2 TMR_0, 1 + TMR_0, 1/V_h, b, c)."""
+    w = (v * p[3]) * (v * p[3])
+    share = 1.0 / (p[2] + w)
+    ratio = p[1] * share
+    g = p[0] * (1.0 - ratio)
+    barrier = 1.0 + v * (p[5] * v * (1.0 / 3.0) - 0.5 * p[4])
+    slope = (1.0 + v * (p[5] * v - p[4])) * g + barrier * (p[0] * ratio) * (2.0 * w * share)
+    return v * barrier * g, slope
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _overdrive(p, v_g, v_b):  # type: ignore[no-untyped-def]
+    """Level 1: gate voltage above the threshold, and its slope in the body voltage; both against the source."""
+    if p[2] == 0.0:
+        return v_g - p[1], 0.0
+    root = math.sqrt(p[3])
+    if v_b <= 0.0:
+        depletion = math.sqrt(p[3] - v_b)
+        body = 0.5 * p[2] / depletion
+    else:
+        depletion = root - 0.5 * v_b / root
+        body = 0.5 * p[2] / root
+        if depletion <= 0.0:
+            depletion, body = 0.0, 0.0
+    return v_g - p[1] - p[2] * (depletion - root), body
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _level1(p, at_source, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """i, di/dv_d, -di/dv_s, di/dv_g of crossbar.elements.transistor, level 1.
+
+    p = (beta, V_TO, gamma, phi, lambda, _); at_source: `_at_source` of the same p, v_gs and v_bs.
+    """
+    v, excess, body = abs(d), at_source[0], at_source[1]
+    if d < 0.0:  # the drain acts as source
+        excess, body = _overdrive(p, v_gs - d, v_bs - d)
+    if excess <= 0.0:
+        return 0.0, 0.0, 0.0, 0.0
+    longer = 1.0 + p[4] * v
+    if excess <= v:
+        alone, g_m, g_d = 0.5 * p[0] * excess * excess, p[0] * longer * excess, 0.0
+    else:
+        alone, g_m, g_d = p[0] * v * (excess - 0.5 * v), p[0] * longer * v, p[0] * longer * (excess - v)
+    g_d += p[4] * alone
+    g_s = g_d + g_m * (1.0 + body)
+    if d < 0.0:
+        return -longer * alone, g_s, g_d, -g_m
+    return longer * alone, g_d, g_s, g_m
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _soft(x):  # type: ignore[no-untyped-def]
+    """ln(1 + e^x) and its slope 1 / (1 + e^-x)."""
+    e = math.exp(-abs(x))
+    if x > 0.0:
+        return x + math.log1p(e), 1.0 / (1.0 + e)
+    return math.log1p(e), e / (1.0 + e)
+
+
+@njit(cache=True, error_model="numpy")
+def _at_source(kind, p, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """What a transistor's law makes of gate and body, whatever the drain does: six numbers.
+
+    Level 1: `_overdrive`. EKV: 2 n beta U_T^2, x = (v_p - v_s) / (2 U_T), ln(1 + e^x), its slope, dv_p/dv_g, d ln n/dv_g.
+    """
+    if kind == LEVEL1:
+        excess, body = _overdrive(p, v_gs, v_bs)
+        return excess, body, 0.0, 0.0, 0.0, 0.0
+    if kind != EKV:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    gamma, phi, u_t = p[2], p[3], p[5]
+    gate = v_gs - v_bs - p[1] + phi + gamma * math.sqrt(phi)
+    q, dq, pinch = 0.0, 0.0, -phi  # sqrt(v_p + phi), its slope in the gate voltage, v_p
+    if gate > 0.0:
+        root = math.sqrt(gate + 0.25 * gamma * gamma)
+        q, dq = root - 0.5 * gamma, 0.5 / root
+        pinch = gate - phi - gamma * q
+    wide = q * q + 4.0 * u_t
+    n = 1.0 + 0.5 * gamma / math.sqrt(wide)
+    dn = -0.5 * gamma * q * dq / (wide * math.sqrt(wide))
+    a = (pinch + v_bs) / (2.0 * u_t)
+    soft, slope = _soft(a)
+    return 2.0 * n * p[0] * u_t * u_t, a, soft, slope, 2.0 * q * dq, dn / n
+
+
+@njit(cache=True, error_model="numpy")
+def _ekv(p, at_source, d):  # type: ignore[no-untyped-def]
+    """As `_level1`, the smooth law.  p = (beta, V_TO, gamma, phi, lambda, U_T)."""
+    unit, a, l_s, s_s, dpinch, dn = at_source
+    x = d / (2.0 * p[5])
+    l_d, s_d = _soft(a - x)
+    if abs(x) < 1.0:  # the same difference without cancellation
+        apart = math.log1p(s_d * math.expm1(x))
+    else:
+        apart = l_s - l_d
+    longer = 1.0 + p[4] * abs(d)
+    alone = unit * apart * (l_s + l_d)
+    forward, reverse = unit * l_s * s_s / p[5] * longer, unit * l_d * s_d / p[5] * longer
+    rise = p[4] * math.copysign(alone, 1.0)
+    return longer * alone, reverse + rise, forward + rise, (forward - reverse) * dpinch + alone * longer * dn
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _exp(x):  # type: ignore[no-untyped-def]
+    """e^x and its slope, a straight line from STEEP on."""
+    e = math.exp(min(x, STEEP))
+    return e * (1.0 + max(x - STEEP, 0.0)), e
+
+
+@njit(cache=True, error_model="numpy")
+def _selector(kind, p, d):  # type: ignore[no-untyped-def]
+    """i, di/dd of the laws of crossbar.elements.selector."""
+    if kind == DIODE:
+        x = d / p[1]
+        value, slope = _exp(x)
+        return p[0] * (math.expm1(x) if x < STEEP else value - 1.0), p[0] * slope / p[1]
+    if kind == SINH:
+        x = abs(d) / p[1]
+        value, slope = _exp(x)
+        down = math.exp(-x)
+        i = p[0] * (math.sinh(x) if x < STEEP else 0.5 * value)
+        return math.copysign(i, d), 0.5 * p[0] * (slope + down) / p[1]
+    x = (abs(d) - p[2]) / p[3]
+    e = math.exp(-abs(x))
+    on = (1.0 if x > 0.0 else e) / (1.0 + e)
+    g = p[0] + (p[1] - p[0]) * on
+    return g * d, g + (p[1] - p[0]) * abs(d) * e / ((1.0 + e) * (1.0 + e)) / p[3]
+
+
+@njit(cache=True, error_model="numpy")
+def _device(kind, p, at_source, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """i, di/dv_d, -di/dv_s of the second device."""
+    if kind == LEVEL1:
+        i, g_d, g_s, _ = _level1(p, at_source, d, v_gs, v_bs)
+        return i, g_d, g_s
+    if kind == EKV:
+        i, g_d, g_s, _ = _ekv(p, at_source, d)
+        return i, g_d, g_s
+    i, g_d = _selector(kind, p, d)
+    return i, g_d, g_d
+
+
+@njit(cache=True, error_model="numpy")
+def _start(kind, junction, device, at_source, w, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """A first u: an exponential law carries what the junction alone would; other devices divide w as at zero bias."""
+    if kind == SINH or (kind == DIODE and w > 0.0):
+        x = abs(_junction(junction, w)[0]) / device[0]
+        d = device[1] * (math.asinh(x) if kind == SINH else math.log1p(x))
+        return w - math.copysign(min(d, 0.5 * abs(w)), w)
+    g_j, g_d = _junction(junction, 0.0)[1], _device(kind, device, at_source, 0.0, v_gs, v_bs)[1]
+    return w * (g_d / (g_j + g_d)) if g_d > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _in_series(kind, junction, device, w, v_gs, v_bs, u):  # type: ignore[no-untyped-def]
+    """u, i, di/dw at the junction's end, -di/dv at the other, and whether (1) was met; u on entry: start, NaN for none."""
+    low, high = min(w, 0.0), max(w, 0.0)
+    if not low <= high:
+        return w, w, w, w, True  # NaN
+    if junction[0] == 0.0:
+        return w, 0.0, 0.0, 0.0, True
+    at_source = _at_source(kind, device, v_gs, v_bs)
+    if math.isnan(u):
+        u = _start(kind, junction, device, at_source, w, v_gs, v_bs)
+    u = min(max(u, low), high)
+    before = np.inf
+    for _ in range(STEPS):
+        d = w - u
+        i_j, g_j = _junction(junction, u)
+        i_d, g_d, g_s = _device(kind, device, at_source, d, v_gs, v_bs)
+        if i_d == 0.0 and d != 0.0 and _device(kind, device, at_source, w, v_gs, v_bs)[0] == 0.0:
+            return 0.0, 0.0, 0.0, 0.0, True  # off up to w
+        f, total = i_j - i_d, g_j + g_d
+        misfit = abs(f)
+        if misfit <= ENOUGH * min(abs(i_j), abs(i_d)) + NOISE * (abs(w) + abs(v_gs)) * g_d + NOTHING or \
+                high - low <= 4e-16 * max(abs(low), abs(high)):
+            if not total > 0.0:
+                return u, i_j, 0.0, 0.0, True
+            return u - f / total, i_j - g_j * (f / total), g_j * g_d / total, g_j * g_s / total, True
+        if f > 0.0:
+            high = u
+        else:
+            low = u
+        if misfit > 0.5 * before:  # no progress
+            u, before = 0.5 * (low + high), np.inf
+            continue
+        before = misfit
+        if i_j * i_d > 0.0 and abs(i_d) > 2.0 * abs(i_j):
+            u -= math.log(i_j / i_d) / (g_j / i_j + g_d / i_d)
+        else:
+            u -= f / total
+        if not low < u < high:
+            u = 0.5 * (low + high)
+    return u, i_j, 0.0, 0.0, False
+
+
+@njit(cache=True, inline="always")
+def _at(x, i, j):  # type: ignore[no-untyped-def]
+    return x[i * (x.shape[0] > 1), j * (x.shape[1] > 1)]
+
+
+@njit(cache=True, inline="always")
+def _six(p, i, j):  # type: ignore[no-untyped-def]
+    """The six parameters of cell (i, j)."""
+    return _at(p[0], i, j), _at(p[1], i, j), _at(p[2], i, j), _at(p[3], i, j), _at(p[4], i, j), _at(p[5], i, j)
+
+
+@njit(cache=True, inline="always")
+def _plane(x, b):  # type: ignore[no-untyped-def]
+    return x[b * (x.shape[0] > 1)]
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract"})
+def junctions(p, v, i, g):  # type: ignore[no-untyped-def]
+    """i, g (B, M, N) of junctions at v (B, M, N); p: six matrices, see `_junction`."""
+    batch, rows, columns = v.shape
+    for task in prange(batch * rows):
+        b, m = task // rows, task % rows
+        for n in range(columns):
+            i[b, m, n], g[b, m, n] = _junction(_six(p, m, n), v[b, m, n])
+
+
+@njit(cache=True, error_model="numpy")
+def transistors(kind, p, d, v_gs, v_bs, out):  # type: ignore[no-untyped-def]
+    """out (4, n): i, di/dv_d, -di/dv_s, di/dv_g of transistors at d, v_gs, v_bs (n,); p: six vectors (1 or n,)."""
+    for k in range(d.size):
+        q = (p[0][k * (p[0].size > 1)], p[1][k * (p[1].size > 1)], p[2][k * (p[2].size > 1)],
+             p[3][k * (p[3].size > 1)], p[4][k * (p[4].size > 1)], p[5][k * (p[5].size > 1)])
+        at_source = _at_source(kind, q, v_gs[k], v_bs[k])
+        law = _ekv(q, at_source, d[k]) if kind == EKV else _level1(q, at_source, d[k], v_gs[k], v_bs[k])
+        out[0, k], out[1, k], out[2, k], out[3, k] = law
+
+
+@njit(cache=True, error_model="numpy")
+def selectors(kind, p, d, i, g):  # type: ignore[no-untyped-def]
+    """i, g (M, N) of selectors at d (M, N); p: six matrices."""
+    for m in range(d.shape[0]):
+        for n in range(d.shape[1]):
+            i[m, n], g[m, n] = _selector(kind, _six(p, m, n), d[m, n])
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract"})
+def series(kind, junction, device, bulk, v_a, v_b, gate, inner, keep, i, g_a, g_b, failed):  # type: ignore[no-untyped-def]
+    """Junctions from v_a to the inner node, second devices from there to v_b.
+
+    junction, device : six matrices each. bulk [V], v_a, v_b, gate (1 or B, 1 or M, 1 or N) [V].
+    inner : inner node voltages, NaN where there is no start; replaced by the result if `keep`.
+    i, g_a = di/dv_a, g_b = -di/dv_b (B, M, N); failed (B M,): cells of each row in which (1) was not met.
+    """
+    batch, rows, columns = i.shape
+    for task in prange(batch * rows):
+        b, m = task // rows, task % rows
+        a_b, b_b, gate_b, inner_b = _plane(v_a, b), _plane(v_b, b), _plane(gate, b), _plane(inner, b)
+        bad = 0
+        for n in range(columns):
+            top, bottom = _at(a_b, m, n), _at(b_b, m, n)
+            u, current, to_a, to_b, met = _in_series(kind, _six(junction, m, n), _six(device, m, n), top - bottom,
+                                                     _at(gate_b, m, n) - bottom, bulk - bottom, top - _at(inner_b, m, n))
+            i[b, m, n], g_a[b, m, n], g_b[b, m, n] = current, to_a, to_b
+            if keep:
+                inner_b[m, n] = top - u
+            if not met:
+                bad += 1
+        failed[task] = bad
