@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 _LARGE_FLAT = 16_000  # cells of a flat crossbar from which on it is looked for: there blocks outweigh loading their kernels
 _LARGE = 2000  # inner nodes from which on blocks are faster than the general path
+_HOPELESS = 300_000  # nodes beyond which the general path takes minutes
+_BYTES_A_CELL = 30 * 8  # of an array solved as a block
 _BYTES_AN_UNKNOWN = 3000  # pattern, values and LU factors of a planar-like network, from measurement
 
 
@@ -283,6 +285,9 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
     except ConvergenceError as error:
         if method == "lines":
             raise
+        if circuit.node_count > _HOPELESS:
+            raise ConvergenceError(f"{error}. The general path might do (method='general'), but takes very long for a circuit of "
+                                   f"{circuit.node_count} nodes", error.trace) from error
         log.info("arrays as blocks: %s; trying the general path", error)
         try:
             return _expanded(circuit, ladder, tolerances, None)
@@ -315,6 +320,8 @@ def _fits(circuit: Circuit) -> bool:
 
 def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> "_Joined":
     from crossbar import coupled
+    cells = sum(a.node_count for a in circuit.arrays) // 2
+    memory.require(f"arrays of {cells} cells in all", _BYTES_A_CELL * cells)
     found = coupled.solve(circuit, solver, tolerances, near.solution if isinstance(near, _Joined) else None)
     point = _Joined(circuit, found.certificate, found)
     log.info("operating point: %d arrays as blocks, solved %d times, KCL residual %.2e A", len(circuit.arrays), found.solves,
