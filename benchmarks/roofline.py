@@ -4,9 +4,10 @@
     python benchmarks/roofline.py --quick
 
 Compulsory bytes: every kernel must read each array it needs once and write each it changes once, whatever the cache does;
-the passes are listed in PASSES and counted from there (float32). Time: conjugate gradients on one linear N x N array (10-20 kohm,
-2 ohm wires), everything in it: kernels, coarse grid, Python. Bandwidth: the same bytes through a copy kernel on as many threads,
-read plus written, in arrays as large as the solver's together; the better of numba's and numpy's copy. Medians of repeats in turn.
+the passes are listed in PASSES and counted from there (float32). Time: conjugate gradients on one linear N x N array of
+10-20 kohm and 2 ohm wires, everything in it: kernels, coarse grid, Python. Bandwidth: the same bytes through a copy kernel on
+as many threads, read plus written, in arrays as large as the solver's together; the better of numba's and numpy's copy. Medians
+of repeats in turn.
 """
 
 import argparse
