@@ -101,7 +101,7 @@ def main() -> None:
         wanted.append(Target(f"{n} x {n}: share of the copy bandwidth", rate / copy, 0.5))
     print(f"{bytes_a_cell()} compulsory bytes a cell and iteration.\n")
     print(*table(":array | iterations | one iteration [ms] | iteration [GB/s] | copy [GB/s] | share", rows), sep="\n")
-    print(*targets(wanted), sep="\n")
+    print(*targets(() if args.quick else wanted), sep="\n")
     print(*machine(args), sep="\n")
 
 
