@@ -32,6 +32,7 @@ Trace = list[tuple[int, float]]  # (iterations so far, worst relative residual) 
 
 _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.03        # the inner solve aims this far below the tolerance of the KCL misfit
+_CLOSE = 1e-8         # relative misfit from which on the rounding of deviations matters
 _SERIAL = 20_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
 _WEAK = 1e3           # a segment so many times the least of its line separates stretches
@@ -216,6 +217,18 @@ class _State:
                     setattr(self, name, np.zeros_like(x))
                 balance.rebase(plane.r, limit, drives, base, getattr(self, name), x)
 
+    def fold(self) -> None:
+        """Let base and shift take over the deviations whole: what is still to come is then not rounded to their last digit, which
+        may be worth more current than is missing."""
+        if self.shift_u.size == 0:
+            self.shift_u = np.zeros_like(self.u)
+        if self.shift_v.size == 0:
+            self.shift_v = np.zeros_like(self.v)
+        for base, shift, x in ((self.base_u, self.shift_u, self.u), (self.base_v, self.shift_v, self.v)):
+            base += x
+            shift += x
+            x.fill(0)
+
     def evaluate(self) -> None:
         """Cell currents, slopes and KCL misfits at the present voltages."""
         drawn_u, drawn_v = self._currents()
@@ -306,6 +319,8 @@ def _newton(state: _State, rtol: float) -> _State:
         state.trace.append((state.iterations, float(state.relative().max())))
         if state.solved(rtol).all():
             return state
+        if before is not None and (state.misfit <= _CLOSE * state.carried).all():
+            state.fold()
         if step is None or not state.law.linear:
             step = state.step()
         goal = _goal(state, before, rtol)

@@ -28,6 +28,7 @@ _FLOOR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}  # relative r
 _STALLED = 0.1    # reduction by a solve in float32 beyond which it is not enough
 _NEAR = 10        # a solve that ends within so many times its goal is not repeated
 _REPEATS = 8      # solves for what the last one left
+_LEAST = 1e-20    # mean slope [S] from which on float32 holds what is computed of it
 _MOST_BASIS = 30  # vectors that GMRES keeps
 
 
@@ -38,7 +39,8 @@ class Schur:
                  dtype: npt.DTypeLike = np.float32) -> None:
         self.r = r_first, r_second
         self.slopes = slope_first, slope_second
-        self.dtype = np.dtype(dtype)
+        fits = _LEAST < float(slope_first.mean()) < 1 / _LEAST
+        self.dtype = np.dtype(dtype if fits else np.float64)
         self.symmetric = slope_first is slope_second
         self.g_first = np.ascontiguousarray(slope_first, dtype=self.dtype)
         self.g_second = self.g_first if self.symmetric else np.ascontiguousarray(slope_second, dtype=self.dtype)
