@@ -32,7 +32,7 @@ def blocks(lines: int, width: int) -> int:
 
 def wide(lines: int, batch: int) -> int:
     """Lines per block where nothing is transposed: long rows, yet blocks for several threads where there are few inputs."""
-    return max(128, min(512, lines if batch > 3 else lines // 4))
+    return max(128, min(512, lines if batch > 3 else lines // 2))
 
 
 @njit(cache=True)

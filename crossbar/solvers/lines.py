@@ -219,14 +219,15 @@ class _State:
 
     def fold(self) -> None:
         """Let base and shift take over the deviations whole: what is still to come is then not rounded to their last digit, which
-        may be worth more current than is missing."""
-        if self.shift_u.size == 0:
-            self.shift_u = np.zeros_like(self.u)
-        if self.shift_v.size == 0:
-            self.shift_v = np.zeros_like(self.v)
-        for base, shift, x in ((self.base_u, self.shift_u, self.u), (self.base_v, self.shift_v, self.v)):
+        may be worth more current than is missing. Where stretches of line are shifted, deviations are small as it is."""
+        for plane, base, x, name in ((self.first, self.base_u, self.u, "shift_u"), (self.second, self.base_v, self.v, "shift_v")):
+            if plane.loose:
+                continue
             base += x
-            shift += x
+            if getattr(self, name).size:
+                getattr(self, name)[:] += x
+            else:
+                setattr(self, name, x.copy())
             x.fill(0)
 
     def evaluate(self) -> None:
