@@ -40,9 +40,15 @@ def test_python_example_of_a_device():
     assert "Delta" in text[2]
 
 
+def test_python_example_of_access_devices():
+    """The transistor takes a part of the voltage, and a selector raises the share of a floating read that one cell has."""
+    wire, low, high, _, share = (float(word) for word in re.findall(r"\d+\.\d+|\d+(?=%)", python_example(2)))
+    assert 0.5 < wire < 2 and 0.1 < low < high < 0.2 and share > 10
+
+
 def test_python_example_of_linear_algebra():
     """Floating reads see many times the cell's conductance and lose nearly all of the TMR of 1.2."""
-    times, sneak, left = (float(word.strip("%;")) for word in re.findall(r"[\d.]+%?", python_example(2)))
+    times, sneak, left = (float(word.strip("%;")) for word in re.findall(r"[\d.]+%?", python_example(3)))
     assert times > 10 and 90 < sneak < 100 and 0 < left < 20
 
 
