@@ -31,7 +31,7 @@ Mask = npt.NDArray[np.bool_]
 Trace = list[tuple[int, float]]  # (iterations so far, worst relative residual) a step
 
 _MAX_STEPS = 60       # Newton or refinement steps
-_MARGIN = 0.03        # the inner solve aims this far below the tolerance of the KCL misfit
+_MARGIN = 0.2        # the inner solve aims this far below the tolerance of the KCL misfit
 _CLOSE = 1e-8         # relative misfit from which on the rounding of deviations matters
 _SERIAL = 20_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step

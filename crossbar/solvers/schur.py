@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]  # float32 inside, float64 at both ends
 
 _FLOOR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}  # relative reduction that one solve can reach
 _STALLED = 0.1    # reduction by a solve in float32 beyond which it is not enough
-_NEAR = 10        # a solve that ends within so many times its goal is not repeated
+_NEAR = 3        # a solve that ends within so many times its goal is not repeated
 _REPEATS = 8      # solves for what the last one left
 _LEAST = 1e-20    # mean slope [S] from which on float32 holds what is computed of it
 _MOST_BASIS = 30  # vectors that GMRES keeps
