@@ -34,6 +34,7 @@ from read_worker import Array, difference, versions
 
 AGREE = 1e-9  # largest relative difference of a current that counts as agreement
 _START_LIMIT = 900  # for import, compilation and warm-up [s]
+_PAUSE = 0.3  # until the threads of the solver before have stopped to spin [s]
 _LOAD = os.getloadavg()[0]  # before this process does anything
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -182,6 +183,7 @@ def interleaved(rows: Sequence[Row], cases: Iterable[tuple[Array, Array]], args:
             for row, worker in pairs:
                 if worker.problem or sum(row.seconds) + (row.median if row.seconds else 0) > args.budget:
                     continue
+                time.sleep(_PAUSE)
                 reply = worker.solve(folder / "case.npz", folder / "answer.npz", args.limit)
                 if reply:
                     with np.load(folder / "answer.npz") as answer:

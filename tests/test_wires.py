@@ -71,6 +71,7 @@ def test_grains_by_quadrature_and_closed_form(alpha):
     assert_allclose(grain_ratio(alpha), closed, rtol=1e-10, atol=1e-15 * (1 + alpha ** 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.0, 0.5, 0.95])
 @pytest.mark.parametrize("k", [0.05, 0.5, 1.0, 5.0, 100.0])
 def test_film_by_the_integral_as_published(k, p):
