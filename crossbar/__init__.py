@@ -13,7 +13,7 @@ from crossbar import lazy
 
 if TYPE_CHECKING:
     from crossbar import mtj, nn
-    from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
+    from crossbar.analysis import Sweep, dc_sweep, operating_point
     from crossbar.arrays import SCHEMES, OneTransistorArray, PassiveArray, Scheme, Wire, only
     from crossbar.circuit import Circuit, CircuitBuilder
     from crossbar.elements.access import TransistorCells
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from crossbar.mtj import MTJParams
     from crossbar.netlist import Deck, parse_netlist, read_netlist, to_spice
     from crossbar.nn import vmm
+    from crossbar.points import OperatingPoint
     from crossbar.session import Run, run
     from crossbar.solvers.newton import GminStepping, Ladder, Newton, SourceStepping
 
@@ -38,7 +39,7 @@ __version__ = "0.1.0"
 __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
     "mtj": "mtj MTJParams",
     "nn": "nn vmm",
-    "analysis": "OperatingPoint Sweep dc_sweep operating_point",
+    "analysis": "Sweep dc_sweep operating_point",
     "arrays": "OneTransistorArray PassiveArray SCHEMES Scheme Wire only",
     "circuit": "Circuit CircuitBuilder",
     "elements.access": "TransistorCells",
@@ -53,6 +54,7 @@ __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each load
     "io.tables": "write_csv",
     "matrices": "read_matrix read_states",
     "netlist": "Deck parse_netlist read_netlist to_spice",
+    "points": "OperatingPoint",
     "session": "Run run",
     "solvers.newton": "GminStepping Ladder Newton SourceStepping",
 })

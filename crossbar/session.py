@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
+from crossbar.analysis import Sweep, dc_sweep, operating_point
 from crossbar.errors import CrossbarError, DataError
 from crossbar.netlist import Deck, read_netlist
 from crossbar.netlist.deck import DcAnalysis, OpAnalysis
+from crossbar.points import OperatingPoint
 from crossbar.solvers.newton import Displaced, GminStepping, Ladder, Newton, Solver, SourceStepping
 
 log = logging.getLogger(__name__)

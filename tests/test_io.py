@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossbar import memory
-from crossbar.analysis import OperatingPoint, Sweep, dc_sweep, operating_point
+from crossbar.analysis import Sweep, dc_sweep, operating_point
 from crossbar.arrays import PassiveArray
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.linear import CCVS, VCVS, CurrentSources, VoltageSources
@@ -23,6 +23,7 @@ from crossbar.errors import DataError, SizeError
 from crossbar.io import replacing
 from crossbar.io.rawfile import read_raw, write_raw
 from crossbar.io.tables import columns, default_outputs, listing, write_csv
+from crossbar.points import OperatingPoint
 
 NETLIST = """divider and friends
 v1 in 0 dc 1

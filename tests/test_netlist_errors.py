@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import crossbar as xb
 from crossbar.errors import CrossbarError
 
-DECKS = sorted((Path(__file__).parents[1] / "netlists").glob("*.cir"))
+DECKS = [p for p in sorted((Path(__file__).parents[1] / "netlists").glob("*.cir"))
+         if p.stem != "array_1024x1024"]  # hundreds of mutations of that one would take minutes
 SOURCE = ("v9 a 0 1", "r9 a 0 1")  # so that every deck below has a circuit
 
 

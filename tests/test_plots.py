@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from crossbar.analysis import OperatingPoint, dc_sweep, operating_point
+from crossbar.analysis import dc_sweep, operating_point
 from crossbar.arrays import PassiveArray, only
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.cells import LinearCells
@@ -23,6 +23,7 @@ from crossbar.elements.linear import CurrentSources, VoltageSources
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
 from crossbar.plots import QUANTITIES, arrays, cell_map, line_profile, margin_map, save_run, sweep_plot
+from crossbar.points import OperatingPoint
 
 Array = npt.NDArray[np.float64]
 FACTORS = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}

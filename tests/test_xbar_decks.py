@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 import crossbar as xb
 from crossbar import analysis, coupled, memory, topology
 from crossbar.circuit import Circuit, CircuitBuilder
-from crossbar.elements.linear import CurrentSources, VoltageSources, VCVS
+from crossbar.elements.linear import CCCS, VCVS, CurrentSources, VoltageSources
 from crossbar.elements.nonlinear import behavioural
 from crossbar.elements.xbar import SIDES, Xbar, driver_resistance, lines_of, wire_resistance
 from crossbar.errors import ConvergenceError, DataError, TopologyError
@@ -333,11 +333,20 @@ def test_where_blocks_fail_the_general_path_takes_over(blocks_at_any_size: None,
 
 
 def test_where_the_general_path_does_not_fit_both_reasons_are_given(blocks_at_any_size: None,
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     c = deck(OHMIC, GRID, *ATTACHED["shared supply"][0]).circuit
     monkeypatch.setattr(coupled, "_MAX_STEPS", 2)
     monkeypatch.setattr(memory, "available", lambda: 10 ** 5)
     with pytest.raises(ConvergenceError, match="disagree.*general path.*GiB"):
+        xb.operating_point(c)
+
+
+def test_the_general_path_is_not_tried_where_it_would_take_forever(blocks_at_any_size: None,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    c = deck(OHMIC, GRID, *ATTACHED["shared supply"][0]).circuit
+    monkeypatch.setattr(coupled, "_MAX_STEPS", 2)
+    monkeypatch.setattr(analysis, "_HOPELESS", 10)
+    with pytest.raises(ConvergenceError, match="disagree.*method='general'.*long"):
         xb.operating_point(c)
 
 
@@ -349,12 +358,7 @@ def test_a_current_read_inside_an_array_needs_the_general_path(blocks_at_any_siz
                            terminals={"word_left": np.full(2, 1), "bit_bottom": np.zeros(2, np.intp)}))
     builder.resistor("ro", "o", "0", 1e3)
     plain = builder.build()
-    builder.add_one(xb_f(), "f1", ("0", "o"), gain=1.0, control="x.rwl[0,0]")
+    builder.add_one(CCCS, "f1", ("0", "o"), gain=1.0, control="x.rwl[0,0]")
     c = builder.build()
     assert coupled.fits(plain) and not coupled.fits(c)
     assert xb.operating_point(c).v("o") == pytest.approx(1e3 * xb.operating_point(c).i("x.rwl[0,0]"), rel=1e-9)
-
-
-def xb_f() -> type:
-    from crossbar.elements.linear import CCCS
-    return CCCS

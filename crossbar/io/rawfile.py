@@ -25,11 +25,11 @@ from typing import BinaryIO
 import numpy as np
 
 from crossbar import memory
-from crossbar.analysis import OperatingPoint
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
 from crossbar.io import replacing
 from crossbar.io.tables import Analysis, Column, Run, blocks, columns, kept_outputs, swept_columns
+from crossbar.points import OperatingPoint
 
 _COMMAND = "* ngspice rawfile format, written by crossbar"
 _LINE = 500        # longest header line [byte]; ngspice reads 511 and takes the rest for the next line

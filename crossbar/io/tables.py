@@ -17,12 +17,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from crossbar.analysis import OperatingPoint, Sweep
+from crossbar.analysis import Sweep
 from crossbar.circuit import Circuit
 from crossbar.elements.base import Array
 from crossbar.elements.linear import CurrentSources, Resistors, VoltageSources, Wires
 from crossbar.errors import DataError
 from crossbar.io import replacing
+from crossbar.points import OperatingPoint
 
 Analysis = OperatingPoint | Sweep
 

@@ -23,13 +23,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from crossbar.analysis import OperatingPoint, Sweep
+from crossbar.analysis import Sweep
 from crossbar.arrays.reading import SenseMargin
 from crossbar.elements.base import Array
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
 from crossbar.io.tables import Run, columns, default_outputs, file_name, kept_outputs, swept_unit
 from crossbar.plots.style import SEQUENTIAL, bar_axes, finish, new_axes, number, plain, save, short, spread, unit_of
+from crossbar.points import OperatingPoint
 
 #: What `cell_map` draws: title and unit.
 QUANTITIES = {"cell_voltage": ("Cell voltage", "V"), "cell_current": ("Cell current", "A"),

@@ -259,7 +259,7 @@ class _State:
             if slope.min(initial=0.0) < 0:
                 i, j = np.unravel_index(int(slope.argmin()), slope.shape)[1:]
                 raise ConvergenceError(f"cell [{i},{j}] has the negative slope {slope.min():.3g} S at its voltage: negative "
-                                       "differential conductance has no unique solution here; use the general path")
+                                       "differential conductance has no unique solution here; use the general path", self.trace)
         self.slopes = slope_u, slope_u if self.law.symmetric else slope_v
         volts = np.max([np.abs(end).max(axis=1) for p in (self.first, self.second) for end in (p.near, p.far)], axis=0)
         self.noise = _NOISE * volts * np.maximum(slope_u.sum(axis=(1, 2)), self.slopes[1].sum(axis=(1, 2)))
