@@ -141,6 +141,7 @@ def test_lazy_names_are_those_that_type_checkers_see(package: str) -> None:
     loaded = importlib.import_module(f"crossbar.{package}".rstrip("."))
     assert set(loaded.__all__) == seen
     assert all(getattr(loaded, name) is not None for name in seen)
+    assert crossbar.mtj.table.__name__ == "crossbar.mtj.table"  # modules, too
     with pytest.raises(AttributeError, match="no_such_name"):
         loaded.no_such_name
 
