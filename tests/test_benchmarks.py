@@ -28,6 +28,7 @@ def worker(monkeypatch):
     return read_worker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", QUICK)
 def test_quick_run(script):
     done = subprocess.run([sys.executable, str(BENCHMARKS / f"{script}.py"), "--quick"], capture_output=True, text=True,

@@ -203,7 +203,8 @@ def _in_series(kind, junction, device, w, v_gs, v_bs, u):  # type: ignore[no-unt
         i_j, g_j = _junction(junction, u)
         i_d, g_d, g_s = _device(kind, device, at_source, d, v_gs, v_bs)
         if i_d == 0.0 and d != 0.0 and _device(kind, device, at_source, w, v_gs, v_bs)[0] == 0.0:
-            return 0.0, 0.0, 0.0, 0.0, True  # off up to w
+            total = g_j + g_d
+            return 0.0, 0.0, g_j * g_d / total, g_j * g_s / total, True  # off up to w, or w is next to nothing
         f, total = i_j - i_d, g_j + g_d
         misfit = abs(f)
         if misfit <= ENOUGH * min(abs(i_j), abs(i_d)) + NOISE * (abs(w) + abs(v_gs)) * g_d + NOTHING or \
