@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.checks import real_array
+from crossbar.circuit import CircuitBuilder
 from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.elements.linear import VoltageSources
 from crossbar.elements.xbar import SIDES, distinct, lines_of
 from crossbar.errors import DataError, TopologyError
 
@@ -91,6 +93,17 @@ class Drives:
                 k, line = np.argwhere(clash)[0]
                 raise TopologyError(f"{a}[{line}] at {self.volts[a][k, line]:g} V and {b}[{line}] at "
                                     f"{self.volts[b][k, line]:g} V are joined through exactly 0 ohm")
+
+
+def add_sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> IntArray:
+    """A voltage source at every connected end; node numbers (lines,), -1 where open."""
+    lines = np.flatnonzero(on)
+    nodes = np.full(on.size, -1)
+    if lines.size:
+        nodes[lines] = [builder.node(f"{side}[{k}]") for k in lines]
+        builder.add(VoltageSources(names=[f"v_{side}[{k}]" for k in lines], value=volts[lines],
+                                   nodes=np.column_stack((nodes[lines], np.zeros_like(lines)))))
+    return nodes
 
 
 def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:

@@ -17,13 +17,12 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.arrays.blocks import gather
-from crossbar.arrays.drives import Drive, Drives
+from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, Mask
 from crossbar.elements.cells import Cells, LinearCells
-from crossbar.elements.linear import VoltageSources
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
 from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
@@ -189,8 +188,8 @@ class OneTransistorArray:
         m, n = self.shape
         memory.require(f"{m} x {n} cells as a circuit", 3 * m * n * _BYTES_A_NODE)
         builder = CircuitBuilder(title=f"{m} x {n} 1T1R array")
-        ends = {side: _sources(builder, side, drives.volts[side][0], drives.connected[side]) for side in self.sides}
-        gates = _sources(builder, "gate", drives.volts[_GATE][0], np.ones(m, bool))
+        ends = {side: add_sources(builder, side, drives.volts[side][0], drives.connected[side]) for side in self.sides}
+        gates = add_sources(builder, "gate", drives.volts[_GATE][0], np.ones(m, bool))
         plane = {p: np.array([builder.node(f"{p}[{i},{j}]") for i in range(m) for j in range(n)]).reshape(m, n)
                  for p in ("sl", "bl", "in")}
         lines = self._wires(drives)
@@ -204,7 +203,7 @@ class OneTransistorArray:
             if len(wires.nodes):
                 builder.add(wires)
         which = np.flatnonzero((plane["sl"] >= 0) & (plane["bl"] >= 0))
-        bulk = _sources(builder, "bulk", np.array([self.cells.v_bulk]), np.ones(1, bool))
+        bulk = add_sources(builder, "bulk", np.array([self.cells.v_bulk]), np.ones(1, bool))
         nodes = (plane["bl"], plane["in"], plane["sl"], np.repeat(gates, n), np.repeat(bulk, m * n))
         for batch in self.cells.batches(GridNames("x", self.shape, which), GridNames("m", self.shape, which),
                                         np.column_stack([x.ravel()[which] for x in nodes]), which):
@@ -227,14 +226,3 @@ def _pairs(cells: Cells | TransistorCells | npt.ArrayLike, transistor: NMOS | No
         raise DataError("a 1T1R array needs transistor=NMOS(...)")
     junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
     return TransistorCells(cells=junctions, transistor=transistor, v_bulk=v_bulk)
-
-
-def _sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> npt.NDArray[np.intp]:
-    """A voltage source at every connected end; node numbers (lines,), -1 where open."""
-    lines = np.flatnonzero(on)
-    nodes = np.full(on.size, -1)
-    if lines.size:
-        nodes[lines] = [builder.node(f"{side}[{k}]") for k in lines]
-        builder.add(VoltageSources(names=[f"v_{side}[{k}]" for k in lines], value=volts[lines],
-                                   nodes=np.column_stack((nodes[lines], np.zeros_like(lines)))))
-    return nodes

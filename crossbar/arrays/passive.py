@@ -19,13 +19,12 @@ from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import gather
-from crossbar.arrays.drives import Drive, Drives
+from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells
-from crossbar.elements.linear import VoltageSources
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
@@ -138,16 +137,8 @@ class PassiveArray(ArrayAlgebra):
 
     def _circuit(self, drives: Drives) -> Circuit:
         builder = CircuitBuilder(title=f"{self.shape[0]} x {self.shape[1]} passive array")
-        terminals = {}
-        for side, on in drives.connected.items():
-            lines = np.flatnonzero(on)
-            if lines.size == 0:
-                continue
-            nodes = np.full(on.size, -1)
-            nodes[lines] = [builder.node(f"{side}[{k}]") for k in lines]
-            builder.add(VoltageSources(names=[f"v_{side}[{k}]" for k in lines], value=drives.volts[side][0, lines],
-                                       nodes=np.column_stack((nodes[lines], np.zeros_like(lines)))))
-            terminals[side] = nodes
+        terminals = {side: add_sources(builder, side, drives.volts[side][0], on)
+                     for side, on in drives.connected.items() if on.any()}
         builder.add_array(Xbar(name="x", cells=self.cells, r_word=self.r_word, r_bit=self.r_bit,
                                r_driver=self.r_driver, terminals=terminals))
         return builder.build()

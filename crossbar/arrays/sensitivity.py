@@ -24,6 +24,7 @@ import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory, mtj
+from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
 from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray
@@ -175,23 +176,12 @@ def _solve_tangents(array: Solvable, slopes: Array, drives: Mapping[str, Drive],
     """The adjoints of inputs that each have slopes (count, M, N) of their own."""
     every = Drives.of([drives[side] for side in SIDES], array.shape)
     size = max(1, _TOGETHER // (array.shape[0] * array.shape[1]))
-    blocks = list(every.blocks(size))
     parts = []
-    for which in blocks:
+    for which in every.blocks(size):
         some = every.take(which)
         masked: dict[str, Drive] = {s: ma.array(some.volts[s], mask=~some.on[s]) for s in SIDES}
-        parts.append(array.with_cells(_Tangents(g=slopes[which])).solve(**masked, rtol=rtol))  # type: ignore[arg-type]
-    order = np.argsort(np.concatenate(blocks))
-
-    def joined(arrays: list[Array]) -> Array:
-        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)[order]
-    return replace(
-        parts[0], cells=_Tangents(g=slopes), iterations=sum(p.iterations for p in parts),
-        terminal_voltage={s: joined([p.terminal_voltage[s] for p in parts]) for s in SIDES},
-        terminal_current={s: joined([p.terminal_current[s] for p in parts]) for s in SIDES},
-        nodes=(joined([p.word_voltage for p in parts]), joined([p.bit_voltage for p in parts])),
-        residual=joined([np.asarray(p.residual) for p in parts]),
-        relative_residual=joined([np.asarray(p.relative_residual) for p in parts]))
+        parts.append((which, array.with_cells(_Tangents(g=slopes[which])).solve(**masked, rtol=rtol)))  # type: ignore[arg-type]
+    return replace(gather(parts, single=False), cells=_Tangents(g=slopes))
 
 
 def _shaped(s: ArraySolution, lead: tuple[int, ...]) -> ArraySolution:

@@ -1,5 +1,6 @@
 """The solved state of one array: one result type, whichever solver made it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ class Lines(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PlanesState:
+class PlanesState(ABC):
     """Currents and voltages of two planes of lines with cells between them; (...) is () or (batch,), as the drives were.
 
     Fields over the cells are derived when asked for; with keep="terminals" asking raises DataError.
@@ -40,24 +41,24 @@ class PlanesState:
     method: str
 
     @property
+    @abstractmethod
     def lines(self) -> tuple[Lines, Lines]:
         """Both planes, in the order of `nodes`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def node_names(self) -> tuple[str, str]:
         """What the nodes of both planes are called."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def cell_voltage(self) -> Array:
         """(..., M, N) across the cell [V]."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def cell_current(self) -> Array:
         """(..., M, N) through the cell [A]."""
-        raise NotImplementedError
 
     @property
     def bit_current(self) -> Array:
