@@ -50,8 +50,10 @@ def ladder(r, d, f, near=0.0, far=0.0):
 
 def swept(r, d, f):
     """x (B, n, L) by the float64 solve of the second plane."""
-    x = np.empty_like(f)
-    kernels.finish_second(r, d, f, np.zeros(len(f)), np.zeros_like(f), np.ones(len(f)), True, np.empty_like(f), x, kernels.EXACT)
+    count, width = kernels.panels(f.shape[2])
+    x, inside = np.empty_like(f), np.zeros((len(f), count, f.shape[1], width))
+    kernels.in_panels(f, inside)
+    kernels.finish_second(r, d, inside, np.zeros(len(f)), np.zeros_like(inside), np.ones(len(f)), True, np.empty_like(inside), x)
     return x
 
 

@@ -67,15 +67,16 @@ class Coarse:
         self.v, self.share = self.v.astype(dtype), self.down.share.astype(dtype)
         self.u = np.ascontiguousarray(across.matrix() @ modes, dtype=dtype)  # hats and modes in one
 
-    def buffer(self, batch: int) -> Array:
-        """Room (B, hats + 1, N) for what the sweeps restrict to."""
-        return np.zeros((batch, self.down.count + 1, len(self.u)), self.u.dtype)
+    def buffer(self, batch: int, panels: int, width: int) -> Array:
+        """Room (B, hats + 1, panels, width) for what the sweeps restrict to."""
+        return np.zeros((batch, self.down.count + 1, panels, width), self.u.dtype)
 
     def correct(self, c: Array) -> Array:
-        """Replace c (B, hats + 1, N) by the hats' part of the correction; returns c . T^-1 c (B,)."""
-        load = self.v.T @ (c[:, :-1] @ self.u)
+        """Replace what the sweeps restricted to c by the hats' part of the correction; returns c . T^-1 c (B,)."""
+        lines = c.reshape(*c.shape[:2], -1)[:, :-1, :len(self.u)]
+        load = self.v.T @ (lines @ self.u)
         answer = self.inverse * load
-        c[:, :-1] = (self.v @ answer) @ self.u.T
+        lines[:] = (self.v @ answer) @ self.u.T
         return np.einsum("bij,bij->b", load, answer)
 
 

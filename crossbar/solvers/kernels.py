@@ -1,8 +1,11 @@
 """Sweeps along batches of lines (numba), plain arrays in and out: what one iteration of `schur.Schur` consists of.
 
-A plane is an array x[b, j, l]: input b, node j along a line, line l. Every kernel runs along the slow index j with the lines
-l side by side, so that the inner loop is contiguous; blocks of lines stay in cache and are shared among threads.
-Reductions are made per block and added in a fixed order: the same bits whatever the number of threads.
+A plane is an array x[b, j, l]: input b, node j along a line, line l; what only the iteration needs lies in panels of some lines,
+x[b, q, j, c] with l = q * width + c, so that a sweep reads memory from end to end (its second pass finds much of it in cache)
+and a row of a panel is whole cache lines. Lanes beyond the last line hold zeros throughout.
+
+Every kernel runs along the slow index j with the lines side by side, so that the inner loop is contiguous; panels are shared
+among threads. Reductions are made per panel and added in a fixed order: the same bits whatever the number of threads.
 
 Segment j of a line joins node j - 1 and node j; segment 0 is the near lead and segment n the far lead. Resistances are
 r[j, l] in [0, inf], or r (n+1, 1) where all lines are alike: everything is written in r and admittances, without 1/r where r
@@ -20,8 +23,8 @@ contiguous loop. Cell arrays, such as slopes, have a batch of 1 where all inputs
 import numpy as np
 from numba import njit, prange
 
-ACROSS = 64  # lines per block of the first plane, which are transposed in cache
-EXACT = 32   # of both in the float64 solves, which keep three numbers a node in cache
+WIDEST = 64  # lines of a panel
+EXACT = 32   # lines per block in the float64 solves, which keep three numbers a node in cache
 ROWS, COLUMNS = 4, 64  # of the tiles in which a block is transposed
 
 
@@ -30,9 +33,10 @@ def blocks(lines: int, width: int) -> int:
     return (lines + width - 1) // width
 
 
-def wide(lines: int, batch: int) -> int:
-    """Lines per block where nothing is transposed: long rows, yet blocks for several threads where there are few inputs."""
-    return max(128, min(512, lines if batch > 3 else lines // 2))
+def panels(lines: int) -> tuple[int, int]:
+    """Number of panels and their width for so many lines: up to WIDEST, whole cache lines of float64."""
+    count = blocks(lines, WIDEST)
+    return count, 8 * blocks(blocks(lines, count), 8)
 
 
 @njit(cache=True)
@@ -50,8 +54,8 @@ def _turned(d, b, lo, hi, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _pivots(r, lo, d, a, h, b, at):  # type: ignore[no-untyped-def]
-    """a = 1 / (1 + r Y) and h = r / (1 + r Y) of the lines from lo on, in float64, into a[b, :, at:] and h.
+def _pivots(r, lo, d, a, h):  # type: ignore[no-untyped-def]
+    """a = 1 / (1 + r Y) and h = r / (1 + r Y) of the lines from lo on, in float64, into the first lanes of a and h (n, width).
 
     d (n, lines of the block), C-contiguous. A node tied to the far terminal by exactly 0 ohm has Y = inf, hence a = h = 0: its
     voltage is the terminal's. A node that nothing reaches has Y = 0 and r = inf; h = 0 leaves it at 0.
@@ -66,7 +70,7 @@ def _pivots(r, lo, d, a, h, b, at):  # type: ignore[no-untyped-def]
             wire[:] = r[j, 0]
         else:
             wire[:] = r[j, lo:lo + lines]
-        a_j, h_j, next_d = a[b, j, at:at + lines], h[b, j, at:at + lines], d[max(j - 1, 0)]
+        a_j, h_j, next_d = a[j], h[j], d[max(j - 1, 0)]
         extreme = 0.0
         for c in range(lines):
             extreme = max(extreme, max(seen[c], wire[c]))
@@ -92,139 +96,145 @@ def _pivots(r, lo, d, a, h, b, at):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def factor(r, d, a, h, across):  # type: ignore[no-untyped-def]
-    """a and h of `_pivots` for the slopes d (B, M, N) [S] on the second plane, or with `across` on the first: a, h (B, N, M)."""
-    batch, n, lines = a.shape
-    parts = (lines + ACROSS - 1) // ACROSS
+    """a and h of `_pivots`, panels of the second plane, or with `across` of the first, for the slopes d (B, M, N) [S]."""
+    batch, parts, n, width = a.shape
+    lines = d.shape[1] if across else d.shape[2]
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * ACROSS
-        hi = min(lo + ACROSS, lines)
+        b, q = task // parts, task % parts
+        lo, hi = q * width, min(q * width + width, lines)
         own = np.empty((n, hi - lo))
         if across:
             _turned(d, b, lo, hi, own)
         else:
             for j in range(n):
                 own[j] = d[b, j, lo:hi]
-        _pivots(r, lo, own, a, h, b, lo)
+        _pivots(r, lo, own, a[b, q], h[b, q])
+
+
+@njit(parallel=True, cache=True)
+def in_panels(x, out):  # type: ignore[no-untyped-def]
+    """x (B, M, N) as panels of the second plane."""
+    batch, parts, n, width = out.shape
+    for task in prange(batch * parts):
+        b, q = task // parts, task % parts
+        lo, hi = q * width, min(q * width + width, x.shape[2])
+        for j in range(n):
+            x_j, out_j = x[b, j, lo:hi], out[b, q, j]
+            for c in range(hi - lo):
+                out_j[c] = x_j[c]
 
 
 @njit(cache=True)
-def _substitute(a, h, b, lo, x):  # type: ignore[no-untyped-def]
-    """Solve the ladders of a[b, :, lo:] in place, x (n, lines of the block) being f before and x after.
+def _substitute(a, h, x):  # type: ignore[no-untyped-def]
+    """Solve the ladders of a and h (n, at least width) in place, x (n, width) being f before and x after.
 
     Whole arrays and indices: only rows of contiguous arrays, and only loops from 0 over plain indices, become SIMD.
     """
-    n, lines = x.shape
-    carry = np.zeros(lines, x.dtype)
+    n, width = x.shape
+    carry = np.zeros(width, x.dtype)
     for j in range(n - 2, -1, -1):
-        a_j, x_j, behind = a[b, j + 1, lo:lo + lines], x[j], x[j + 1]
-        for c in range(lines):
+        a_j, x_j, behind = a[j + 1], x[j], x[j + 1]
+        for c in range(width):
             x_j[c] += a_j[c] * behind[c]
     for j in range(n):
-        a_j, h_j, x_j = a[b, j, lo:lo + lines], h[b, j, lo:lo + lines], x[j]
-        for c in range(lines):
+        a_j, h_j, x_j = a[j], h[j], x[j]
+        for c in range(width):
             carry[c] = a_j[c] * carry[c] + h_j[c] * x_j[c]
             x_j[c] = carry[c]
 
 
 @njit(parallel=True, cache=True)
 def start(a, h, g, rho_u, rho_v, scale, residual, norms):  # type: ignore[no-untyped-def]
-    """residual = scale (rho_v + g W^-1 rho_u), a, h and W of the first plane; rho_u (B, N, M), scale (B,).
+    """residual = scale (rho_v + g W^-1 rho_u), a, h and W of the first plane; rho_u (B, N, M), rho_v (B, M, N), scale (B,).
 
-    norms (B, blocks) receives the parts of its 1-norm.
+    norms (B, panels of the first plane) receives the parts of its 1-norm.
     """
-    batch, rows, columns = residual.shape
-    parts = (rows + ACROSS - 1) // ACROSS
+    batch, rows, columns = rho_v.shape
+    parts, height, width = a.shape[1], a.shape[3], residual.shape[3]
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * ACROSS
-        hi = min(lo + ACROSS, rows)
+        b, block = task // parts, task % parts
+        lo, hi = block * height, min(block * height + height, rows)
         k, m = b if g.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
-        q = np.empty((columns, hi - lo), residual.dtype)
-        norm = np.zeros(COLUMNS, residual.dtype)
+        x = np.empty((columns, hi - lo), residual.dtype)
+        norm = np.zeros(width, residual.dtype)
         factor_b = scale[b]
         for j in range(columns):
-            q_j, rho_j = q[j], rho_u[b, j, lo:hi]
+            x_j, rho_j = x[j], rho_u[b, j, lo:hi]
             for i in range(hi - lo):
-                q_j[i] = factor_b * rho_j[i]
-        _substitute(a, h, m, lo, q)
-        for top in range(0, hi - lo, ROWS):
-            for left in range(0, columns, COLUMNS):
-                right = min(left + COLUMNS, columns)
-                q_t = q[left:right]
-                for i in range(top, min(top + ROWS, hi - lo)):
-                    g_i, rho_i, out_i = g[k, lo + i, left:right], rho_v[b, lo + i, left:right], residual[b, lo + i, left:right]
-                    for j in range(right - left):
-                        out_i[j] = factor_b * rho_i[j] + g_i[j] * q_t[j, i]
-                        norm[j] += abs(out_i[j])
-        norms[b, task % parts] = norm.sum()
+                x_j[i] = factor_b * rho_j[i]
+        _substitute(a[m, block], h[m, block], x)
+        for q in range(residual.shape[1]):
+            left, right = q * width, min(q * width + width, columns)
+            x_q = x[left:right]
+            for i in range(hi - lo):
+                g_i, rho_i, out_i = g[k, q, lo + i], rho_v[b, lo + i, left:right], residual[b, q, lo + i]
+                for j in range(right - left):
+                    out_i[j] = factor_b * rho_i[j] + g_i[j] * x_q[j, i]
+                    norm[j] += abs(out_i[j])
+        norms[b, block] = norm.sum()
 
 
 @njit(parallel=True, cache=True)
-def restrict(a, h, g, alpha, t, residual, knot, share, coarse, dots, norms, block):  # type: ignore[no-untyped-def]
+def restrict(a, h, g, alpha, t, residual, knot, share, coarse, dots, norms):  # type: ignore[no-untyped-def]
     """residual -= alpha t; z = A^-1 residual (a, h of the second plane), which is not kept; coarse = P' g z down the columns.
 
-    Node j of a column belongs to hat knot[j] with 1 - share[j] and to the next with share[j]; coarse (B, hats + 1, N).
-    dots (B, blocks) receives the parts of residual . z = sum h J^2, since h holds the inverse pivots of the elimination and J
-    what it makes of f; norms (B, blocks) those of the 1-norm of residual.
+    Node j of a column belongs to hat knot[j] with 1 - share[j] and to the next with share[j]; coarse (B, hats + 1, panels,
+    width). dots (B, panels) receives the parts of residual . z = sum h J^2, since h holds the inverse pivots of the elimination
+    and J what it makes of f; norms (B, panels) those of the 1-norm of residual.
     """
-    batch, n, lines = residual.shape
-    parts = (lines + block - 1) // block
+    batch, parts, n, width = residual.shape
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * block
-        hi = min(lo + block, lines)
-        width = hi - lo
+        q, b = task // batch, task % batch
         k, m = b if g.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
-        norton = np.empty((n, width), residual.dtype)  # contiguous: rows a power of two apart would evict each other
+        norton = np.empty((n, width), residual.dtype)
         z, dot, norm = (np.zeros(width, residual.dtype), np.zeros(width, residual.dtype), np.zeros(width, residual.dtype))
         lower, upper = np.zeros(width, residual.dtype), np.zeros(width, residual.dtype)
         step = alpha[b]
         for j in range(n - 1, -1, -1):
-            res_j, t_j, own = residual[b, j, lo:hi], t[b, j, lo:hi], norton[j]
+            res_j, t_j, own = residual[b, q, j], t[b, q, j], norton[j]
             for c in range(width):
                 res_j[c] -= step * t_j[c]
                 own[c] = res_j[c]
                 norm[c] += abs(res_j[c])
             if j < n - 1:
-                a_j, behind = a[m, j + 1, lo:hi], norton[j + 1]
+                a_j, behind = a[m, q, j + 1], norton[j + 1]
                 for c in range(width):
                     own[c] += a_j[c] * behind[c]
         for j in range(n):
             if j > 0 and knot[j] != knot[j - 1]:
-                coarse[b, knot[j - 1], lo:hi] = lower
+                coarse[b, knot[j - 1], q] = lower
                 lower[:] = upper
                 upper[:] = 0
-            a_j, h_j, g_j, own = a[m, j, lo:hi], h[m, j, lo:hi], g[k, j, lo:hi], norton[j]
+            a_j, h_j, g_j, own = a[m, q, j], h[m, q, j], g[k, q, j], norton[j]
             part = share[j]
             for c in range(width):
                 alone = h_j[c] * own[c]
                 dot[c] += alone * own[c]
                 z[c] = a_j[c] * z[c] + alone
                 load = g_j[c] * z[c]
-                lower[c] += load
-                upper[c] += part * load
-                lower[c] -= part * load
-        coarse[b, knot[n - 1], lo:hi] = lower
-        coarse[b, knot[n - 1] + 1, lo:hi] = upper
-        dots[b, task % parts] = dot.sum()
-        norms[b, task % parts] = norm.sum()
+                high = part * load
+                lower[c] += load - high
+                upper[c] += high
+        coarse[b, knot[n - 1], q] = lower
+        coarse[b, knot[n - 1] + 1, q] = upper
+        dots[b, q] = dot.sum()
+        norms[b, q] = norm.sum()
 
 
 @njit(parallel=True, cache=True)
-def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y, fresh, block):  # type: ignore[no-untyped-def]
+def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y, fresh):  # type: ignore[no-untyped-def]
     """f = residual + g P coarse, z = A^-1 f; y += alpha s; s = f + beta s; p = z + beta p (so that s = A p; alpha, beta (B,)).
     `fresh` : y, s and p begin here, from 0."""
-    batch, n, lines = residual.shape
-    parts = (lines + block - 1) // block
+    batch, parts, n, width = residual.shape
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * block
-        hi = min(lo + block, lines)
-        width = hi - lo
+        q, b = task // batch, task % batch
         k, m = b if g.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
         norton, z = np.empty((n, width), residual.dtype), np.zeros(width, residual.dtype)
         step, turn = alpha[b], beta[b]
         for j in range(n - 1, -1, -1):
-            res_j, g_j, own = residual[b, j, lo:hi], g[k, j, lo:hi], norton[j]
-            s_j, y_j = s[b, j, lo:hi], y[b, j, lo:hi]
-            lower, upper = coarse[b, knot[j], lo:hi], coarse[b, knot[j] + 1, lo:hi]
+            res_j, g_j, own = residual[b, q, j], g[k, q, j], norton[j]
+            s_j, y_j = s[b, q, j], y[b, q, j]
+            lower, upper = coarse[b, knot[j], q], coarse[b, knot[j] + 1, q]
             part = share[j]
             for c in range(width):
                 own[c] = res_j[c] + g_j[c] * (lower[c] + part * (upper[c] - lower[c]))
@@ -237,11 +247,11 @@ def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y, fresh,
                     y_j[c] += step * s_j[c]
                     s_j[c] = own[c] + turn * s_j[c]
             if j < n - 1:
-                a_j, behind = a[m, j + 1, lo:hi], norton[j + 1]
+                a_j, behind = a[m, q, j + 1], norton[j + 1]
                 for c in range(width):
                     own[c] += a_j[c] * behind[c]
         for j in range(n):
-            a_j, h_j, own, p_j = a[m, j, lo:hi], h[m, j, lo:hi], norton[j], p[b, j, lo:hi]
+            a_j, h_j, own, p_j = a[m, q, j], h[m, q, j], norton[j], p[b, q, j]
             for c in range(width):
                 z[c] = a_j[c] * z[c] + h_j[c] * own[c]
             if fresh:
@@ -253,121 +263,120 @@ def prolong(a, h, g, residual, knot, share, coarse, alpha, beta, p, s, y, fresh,
 
 
 @njit(parallel=True, cache=True)
-def eliminate(a, h, g_in, g_out, s, p, out, dots):  # type: ignore[no-untyped-def]
-    """out = s - g_out W^-1 (g_in p), ACROSS lines of the first plane at a time, so that it never leaves the cache.
+def eliminate(a, h, g_in, g_out, s, p, out, dots, columns):  # type: ignore[no-untyped-def]
+    """out = s - g_out W^-1 (g_in p), one panel of the first plane at a time, which is transposed in cache.
 
-    a, h of the first plane; dots (B, blocks) receives the parts of p . out.
+    a, h of the first plane; dots (B, its panels) receives the parts of p . out; columns: N.
     """
-    batch, rows, columns = p.shape
-    parts = (rows + ACROSS - 1) // ACROSS
+    batch, across, rows, width = p.shape
+    parts, height = a.shape[1], a.shape[3]
     for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * ACROSS
-        hi = min(lo + ACROSS, rows)
+        block, b = task // batch, task % batch
+        lo, hi = block * height, min(block * height + height, rows)
         k, m = b if g_in.shape[0] > 1 else 0, b if a.shape[0] > 1 else 0
-        q, dot = np.empty((columns, hi - lo), p.dtype), np.zeros(COLUMNS, p.dtype)
-        for top in range(0, hi - lo, ROWS):
-            for left in range(0, columns, COLUMNS):
-                right = min(left + COLUMNS, columns)
-                q_t = q[left:right]
-                for i in range(top, min(top + ROWS, hi - lo)):
-                    g_i, p_i = g_in[k, lo + i, left:right], p[b, lo + i, left:right]
-                    for j in range(right - left):
-                        q_t[j, i] = g_i[j] * p_i[j]
-        _substitute(a, h, m, lo, q)
-        for top in range(0, hi - lo, ROWS):
-            for left in range(0, columns, COLUMNS):
-                right = min(left + COLUMNS, columns)
-                q_t = q[left:right]
-                for i in range(top, min(top + ROWS, hi - lo)):
-                    g_i, p_i = g_out[k, lo + i, left:right], p[b, lo + i, left:right]
-                    s_i, out_i = s[b, lo + i, left:right], out[b, lo + i, left:right]
-                    for j in range(right - left):
-                        out_i[j] = s_i[j] - g_i[j] * q_t[j, i]
-                        dot[j] += p_i[j] * out_i[j]
-        dots[b, task % parts] = dot.sum()
+        x, dot = np.empty((columns, hi - lo), p.dtype), np.zeros(width, p.dtype)
+        for q in range(across):
+            left, right = q * width, min(q * width + width, columns)
+            x_q = x[left:right]
+            for i in range(hi - lo):
+                g_i, p_i = g_in[k, q, lo + i], p[b, q, lo + i]
+                for j in range(right - left):
+                    x_q[j, i] = g_i[j] * p_i[j]
+        _substitute(a[m, block], h[m, block], x)
+        for q in range(across):
+            left, right = q * width, min(q * width + width, columns)
+            x_q = x[left:right]
+            for i in range(hi - lo):
+                g_i, p_i, s_i, out_i = g_out[k, q, lo + i], p[b, q, lo + i], s[b, q, lo + i], out[b, q, lo + i]
+                for j in range(right - left):
+                    out_i[j] = s_i[j] - g_i[j] * x_q[j, i]
+                    dot[j] += p_i[j] * out_i[j]
+        dots[b, block] = dot.sum()
 
 
 _SHARING = 16  # inputs solved with one elimination where they share their slopes
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def finish_second(r, d, y, alpha, s, scale, fresh, currents, v, block):  # type: ignore[no-untyped-def]
+def finish_second(r, d, y, alpha, s, scale, fresh, currents, v):  # type: ignore[no-untyped-def]
     """currents += (y + alpha s) / scale, or = if `fresh`; v = (C + D)^-1 currents, both in float64.
 
-    Wires r, slopes d; y, s, currents and v (B, M, N); alpha and scale (B,).
+    Wires r, slopes d and v (B, M, N); y, s and currents in panels; alpha and scale (B,).
     """
-    batch, n, lines = v.shape
-    parts = (lines + block - 1) // block
+    batch, parts, n, width = y.shape
+    lines, half = v.shape[2], width // 2  # half a panel at a time, to stay in cache
     together = _SHARING if d.shape[0] == 1 else 1
     groups = (batch + together - 1) // together
-    for task in prange(groups * parts):
-        begin, lo = task // parts * together, (task % parts) * block
-        width = min(lo + block, lines) - lo
-        own, a, h = np.empty((n, width)), np.empty((1, n, width)), np.empty((1, n, width))
+    for task in prange(groups * parts * 2):
+        begin, q, at = task // (2 * parts) * together, task // 2 % parts, task % 2 * half
+        lo = q * width + at
+        count = max(0, min(half, lines - lo))
+        own, a, h = np.empty((n, count)), np.empty((n, count)), np.empty((n, count))
+        if count == 0:
+            continue
         for j in range(n):
-            own[j] = d[begin if together == 1 else 0, j, lo:lo + width]
-        _pivots(r, lo, own, a, h, 0, 0)
+            own[j] = d[begin if together == 1 else 0, j, lo:lo + count]
+        _pivots(r, lo, own, a, h)
         for b in range(begin, min(begin + together, batch)):
             back, share = 1.0 / scale[b], alpha[b]
             for j in range(n):
-                own_j, y_j, s_j, i_j = own[j], y[b, j, lo:lo + width], s[b, j, lo:lo + width], currents[b, j, lo:lo + width]
+                own_j, y_j, s_j = own[j], y[b, q, j, at:at + count], s[b, q, j, at:at + count]
+                i_j = currents[b, q, j, at:at + count]
                 if fresh:
-                    for c in range(width):
+                    for c in range(count):
                         i_j[c] = back * (y_j[c] + share * s_j[c])
                         own_j[c] = i_j[c]
                 else:
-                    for c in range(width):
+                    for c in range(count):
                         i_j[c] += back * (y_j[c] + share * s_j[c])
                         own_j[c] = i_j[c]
-            _substitute(a, h, 0, 0, own)
+            _substitute(a, h, own)
             for j in range(n):
-                v[b, j, lo:lo + width] = own[j]
+                v[b, j, lo:lo + count] = own[j]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def finish_first(r, d, d_in, v, rho_u, u, rho_v, currents, scale, residual, norms):  # type: ignore[no-untyped-def]
     """u = (R + D)^-1 (rho_u + d_in v) and what is left, residual = scale (rho_v - currents + d u), both in float64.
 
-    Wires r, slopes d and d_in; v, rho_v, currents and residual (B, M, N), rho_u and u (B, N, M), scale (B,). norms (B, blocks of
-    EXACT lines) receives the parts of the 1-norm of residual.
+    Wires r, slopes d and d_in; v and rho_v (B, M, N), rho_u and u (B, N, M), scale (B,); currents and residual in panels. norms
+    (B, blocks of EXACT lines) receives the parts of the 1-norm of residual.
     """
     batch, n, lines = u.shape
-    parts = (lines + EXACT - 1) // EXACT
+    parts, width = (lines + EXACT - 1) // EXACT, residual.shape[3]
     together = _SHARING if d.shape[0] == 1 else 1
     groups = (batch + together - 1) // together
     for task in prange(groups * parts):
         begin, lo = task // parts * together, (task % parts) * EXACT
-        width = min(lo + EXACT, lines) - lo
-        own, a, h, norm = np.empty((n, width)), np.empty((1, n, width)), np.empty((1, n, width)), np.zeros(COLUMNS)
+        count = min(lo + EXACT, lines) - lo
+        own, a, h, norm = np.empty((n, count)), np.empty((n, count)), np.empty((n, count)), np.zeros(width)
         k = begin if together == 1 else 0
-        _turned(d, k, lo, lo + width, own)
-        _pivots(r, lo, own, a, h, 0, 0)
+        _turned(d, k, lo, lo + count, own)
+        _pivots(r, lo, own, a, h)
         for b in range(begin, min(begin + together, batch)):
-            for top in range(0, width, ROWS):
-                for left in range(0, n, COLUMNS):
-                    right = min(left + COLUMNS, n)
-                    part = own[left:right]
-                    for i in range(top, min(top + ROWS, width)):
-                        d_i, v_i = d_in[k, lo + i, left:right], v[b, lo + i, left:right]
-                        for j in range(right - left):
-                            part[j, i] = d_i[j] * v_i[j]
+            for left in range(0, n, width):
+                right = min(left + width, n)
+                part = own[left:right]
+                for i in range(count):
+                    d_i, v_i = d_in[k, lo + i, left:right], v[b, lo + i, left:right]
+                    for j in range(right - left):
+                        part[j, i] = d_i[j] * v_i[j]
             for j in range(n):
-                own_j, rho_j = own[j], rho_u[b, j, lo:lo + width]
-                for c in range(width):
+                own_j, rho_j = own[j], rho_u[b, j, lo:lo + count]
+                for c in range(count):
                     own_j[c] += rho_j[c]
-            _substitute(a, h, 0, 0, own)
+            _substitute(a, h, own)
             for j in range(n):
-                u[b, j, lo:lo + width] = own[j]
+                u[b, j, lo:lo + count] = own[j]
             norm[:], size = 0.0, scale[b]
-            for top in range(0, width, ROWS):
-                for left in range(0, n, COLUMNS):
-                    right = min(left + COLUMNS, n)
-                    part = own[left:right]
-                    for i in range(top, min(top + ROWS, width)):
-                        d_i, rho_i, i_i = d[k, lo + i, left:right], rho_v[b, lo + i, left:right], currents[b, lo + i, left:right]
-                        out_i = residual[b, lo + i, left:right]
-                        for j in range(right - left):
-                            rest = size * (rho_i[j] - i_i[j] + d_i[j] * part[j, i])
-                            norm[j] += abs(rest)
-                            out_i[j] = rest
+            for q in range(residual.shape[1]):
+                left, right = q * width, min(q * width + width, n)
+                part = own[left:right]
+                for i in range(count):
+                    d_i, rho_i = d[k, lo + i, left:right], rho_v[b, lo + i, left:right]
+                    i_i, out_i = currents[b, q, lo + i], residual[b, q, lo + i]
+                    for j in range(right - left):
+                        rest = size * (rho_i[j] - i_i[j] + d_i[j] * part[j, i])
+                        norm[j] += abs(rest)
+                        out_i[j] = rest
             norms[b, task % parts] = norm.sum()

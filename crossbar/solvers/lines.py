@@ -22,7 +22,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import balance, kernels
+from crossbar.solvers import balance, kernels, room
 from crossbar.solvers.ladders import Ladders
 from crossbar.solvers.schur import Schur
 
@@ -83,7 +83,7 @@ class Plane:
 
     def alone(self) -> Array:
         """Node voltages (B, n, L) without cells [V]."""
-        out = np.empty(self.shape)
+        out = room.empty(self.shape)
         balance.lines_alone(self.r, self.near, self.far, out)
         return out
 
@@ -142,6 +142,11 @@ def _common(first: Plane, second: Plane) -> Array:
     return np.where(highest - lowest < 0.5 * np.maximum(-lowest, highest), lowest, 0.0)
 
 
+def _wide(lines: int, batch: int) -> int:
+    """Lines per block of `balance.kcl`: long rows, yet blocks for several threads where there are few inputs."""
+    return max(128, min(512, lines if batch > 3 else lines // 2))
+
+
 @contextlib.contextmanager
 def threads(cells: int) -> Iterator[None]:
     """One thread for a small array: starting several costs more than they save, much more on a busy machine. One thread
@@ -191,8 +196,8 @@ class _State:
 
     @classmethod
     def begin(cls, first: Plane, second: Plane, law: Law, crossed: bool, start: tuple[Array, Array] | None) -> "_State":
-        state = cls(first, second, law, crossed, first.alone(), second.alone(), np.zeros(first.shape), np.zeros(second.shape))
-        state.rho_u, state.rho_v = np.empty(first.shape), np.empty(second.shape)
+        state = cls(first, second, law, crossed, first.alone(), second.alone(), room.zeros(first.shape), room.zeros(second.shape))
+        state.rho_u, state.rho_v = room.empty(first.shape), room.empty(second.shape)
         if start is not None:
             u, v = (np.nan_to_num(x) for x in start)
             state.u[:] = (np.swapaxes(u, 1, 2) if crossed else u) - state.base_u
@@ -237,7 +242,7 @@ class _State:
         for plane, x, shift, drawn, sign, rho in ((self.first, self.u, self.shift_u, drawn_u, 1.0, self.rho_u),
                                                   (self.second, self.v, self.shift_v, drawn_v, -1.0, self.rho_v)):
             batch, _, lines = plane.shape
-            near, far, block = np.empty((batch, lines)), np.empty((batch, lines)), kernels.wide(lines, batch)
+            near, far, block = np.empty((batch, lines)), np.empty((batch, lines)), _wide(lines, batch)
             parts = np.empty((batch, kernels.blocks(lines, block), 3))
             balance.kcl(plane.r, x, shift, drawn, sign, rho, near, far, parts, block)
             self.ends += [near, far]
@@ -306,7 +311,7 @@ class _State:
                 self.base_v += level[:, None, None]
             u = self.base_u
             if self.crossed:
-                u = np.empty(self.second.shape)
+                u = room.empty(self.second.shape)
                 balance.transpose(self.base_u, u)
             kept = u, self.base_v
         return PlanesSolution(kept, out, self.largest, self.relative(), self.iterations,  # type: ignore[arg-type]

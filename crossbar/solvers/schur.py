@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossbar.solvers import kernels
+from crossbar.solvers import kernels, room
 from crossbar.solvers.coarse import Coarse
 
 Array = npt.NDArray[Any]  # float32 inside, float64 at both ends
@@ -42,11 +42,17 @@ class Schur:
         fits = _LEAST < float(slope_first.mean()) < 1 / _LEAST
         self.dtype = np.dtype(dtype if fits else np.float64)
         self.symmetric = slope_first is slope_second
-        self.g_first = np.ascontiguousarray(slope_first, dtype=self.dtype)
-        self.g_second = self.g_first if self.symmetric else np.ascontiguousarray(slope_second, dtype=self.dtype)
-        batch, m, n = self.g_first.shape
-        self.first = np.empty((batch, n, m), self.dtype), np.empty((batch, n, m), self.dtype)
-        self.second = np.empty_like(self.g_first), np.empty_like(self.g_first)
+        batch, m, n = slope_first.shape
+        self.columns, down, across = n, kernels.panels(n), kernels.panels(m)
+        self.g_first = room.zeros((batch, down[0], m, down[1]), self.dtype)
+        kernels.in_panels(slope_first, self.g_first)
+        self.g_second = self.g_first
+        if not self.symmetric:
+            self.g_second = room.zeros(self.g_first.shape, self.dtype)
+            kernels.in_panels(slope_second, self.g_second)
+        rows, columns = (batch, across[0], n, across[1]), self.g_first.shape
+        self.first = room.zeros(rows, self.dtype), room.zeros(rows, self.dtype)
+        self.second = room.zeros(columns, self.dtype), room.zeros(columns, self.dtype)
         kernels.factor(r_first, slope_first, *self.first, True)
         kernels.factor(r_second, slope_second, *self.second, False)
         means = [np.asarray(s.mean(axis=(1, 2))) for s in ((slope_first,) if self.symmetric else self.slopes)]
@@ -61,19 +67,19 @@ class Schur:
         """
         scale = 1 / np.where(largest > 1e-290, largest, 1.0)
         b, m, _ = rho_v.shape
-        residual, currents = self._room("residual", rho_v.shape), self._room("currents", rho_v.shape, dtype=float)
+        inside = (b, *self.g_first.shape[1:])
+        residual, currents = self._room("residual", inside), self._room("currents", inside, dtype=float)
         dv, du = self._room("dv", rho_v.shape, dtype=float), self._room("du", rho_u.shape, dtype=float)
-        norms = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
+        norms = np.empty((b, self.first[0].shape[1]), self.dtype)
         left = np.empty((b, kernels.blocks(m, kernels.EXACT)))
-        block = 8 * kernels.EXACT if b > 3 and len(self.g_first) == 1 else kernels.EXACT  # long rows if that is not one block
         kernels.start(*self.first, self.g_first, rho_u, rho_v, scale, residual, norms)
         norm, iterations = norms.sum(axis=1) / scale, 0
         for attempt in range(_REPEATS):
             wanted = np.maximum(goal * scale, _FLOOR[self.dtype] * norm * scale)
             count, alpha = self.gradients(residual, wanted) if self.symmetric else self.gmres(residual, wanted)
             iterations += count
-            kernels.finish_second(self.r[1], self.slopes[1], self._room("y", rho_v.shape), alpha, self._room("s", rho_v.shape),
-                                  scale, attempt == 0, currents, dv, block)
+            kernels.finish_second(self.r[1], self.slopes[1], self._room("y", inside), alpha, self._room("s", inside), scale,
+                                  attempt == 0, currents, dv)
             after = scale * np.clip(norm * scale / np.where(wanted > 0, wanted, 1), 1, 1e6)  # numbers as large as before
             kernels.finish_first(self.r[0], *self.slopes, dv, rho_u, du, rho_v, currents, after, residual, left)
             before, norm, scale = norm, left.sum(axis=1) / after, after
@@ -88,7 +94,7 @@ class Schur:
     def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """A work array that is kept from call to call, at first 0."""
         if name not in self.space or self.space[name].shape != shape:
-            self.space[name] = np.zeros(shape, dtype or self.dtype)
+            self.space[name] = room.zeros(shape, dtype or self.dtype)
         return self.space[name]
 
     def gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
@@ -96,17 +102,15 @@ class Schur:
 
         Returns the iterations taken and alpha (B,).
         """
-        b, m, n = residual.shape
+        b, panels, m, width = residual.shape
         t, p, s, y = (self._room(name, residual.shape) for name in "tpsy")
-        c, down = self.coarse.buffer(b), self.coarse.down
-        block = kernels.wide(n, b)
-        dots, norms = (np.empty((b, kernels.blocks(n, block)), self.dtype) for _ in range(2))
-        row_dots = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
+        c, down = self.coarse.buffer(b, panels, width), self.coarse.down
+        dots, norms = (np.empty((b, panels), self.dtype) for _ in range(2))
+        row_dots = np.empty((b, self.first[0].shape[1]), self.dtype)
         alpha, rz, active, last = np.zeros(b, self.dtype), np.zeros(b), np.ones(b, bool), np.full(b, np.inf)
-        count, limit = 0, 5 * (m + n) + 200
+        count, limit = 0, 5 * (m + self.columns) + 200
         while count < limit:
-            kernels.restrict(*self.second, self.g_second, alpha, t, residual, down.knot, self.coarse.share, c, dots, norms,
-                             block)
+            kernels.restrict(*self.second, self.g_second, alpha, t, residual, down.knot, self.coarse.share, c, dots, norms)
             norm = norms.sum(axis=1)
             active &= norm > goal
             if not active.any():
@@ -116,8 +120,8 @@ class Schur:
             new = self.coarse.correct(c).astype(float) + dots.sum(axis=1)
             beta = np.divide(new, rz, out=np.zeros(b), where=active & (rz > 0)).astype(self.dtype)
             kernels.prolong(*self.second, self.g_first, residual, down.knot, self.coarse.share, c, alpha, beta, p, s,
-                            y, count == 0, block)
-            kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, t, row_dots)
+                            y, count == 0)
+            kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, t, row_dots, self.columns)
             curvature = row_dots.sum(axis=1)
             active &= (curvature > 0) & (new > 0)
             alpha = np.divide(new, curvature, out=np.zeros(b), where=active).astype(self.dtype)
@@ -131,37 +135,35 @@ class Schur:
 
     def gmres(self, residual: Array, goal: Array) -> tuple[int, Array]:
         """The same for S that is not symmetric; it may stop short, at _MOST_BASIS vectors, for the caller to go on."""
-        b, m, n = residual.shape
+        b, panels, _, width = residual.shape
         t, p, s, y = (self._room(name, residual.shape) for name in "tpsy")
         down, still = self.coarse.down, np.zeros(b, self.dtype)
-        c, share = self.coarse.buffer(b), self.coarse.share
-        block = kernels.wide(n, b)
-        dots, norms = (np.empty((b, kernels.blocks(n, block)), self.dtype) for _ in range(2))
-        row_dots = np.empty((b, kernels.blocks(m, kernels.ACROSS)), self.dtype)
-        size = np.sqrt(np.einsum("bij,bij->b", residual, residual, dtype=float))
-        first = np.abs(residual).sum(axis=(1, 2))
+        c, share = self.coarse.buffer(b, panels, width), self.coarse.share
+        dots, norms = (np.empty((b, panels), self.dtype) for _ in range(2))
+        row_dots = np.empty((b, self.first[0].shape[1]), self.dtype)
+        size = np.sqrt(np.einsum("bqij,bqij->b", residual, residual, dtype=float))
+        first = np.abs(residual).sum(axis=(1, 2, 3))
         wanted = size * np.divide(goal, first, out=np.ones(b), where=first > 0)  # 2-norm of as much reduction
-        basis: list[Array] = [residual / np.where(size > 0, size, 1)[:, None, None].astype(self.dtype)]
+        basis: list[Array] = [residual / np.where(size > 0, size, 1)[:, None, None, None].astype(self.dtype)]
         corrections: list[Array] = []
         h, x = np.zeros((b, _MOST_BASIS + 1, _MOST_BASIS)), np.zeros((b, 0))
         left = size
         while len(corrections) < _MOST_BASIS and (left > wanted).any():
             k = len(corrections)
-            kernels.restrict(*self.second, self.g_second, still, t, basis[k], down.knot, share, c, dots, norms, block)
+            kernels.restrict(*self.second, self.g_second, still, t, basis[k], down.knot, share, c, dots, norms)
             self.coarse.correct(c)
             corrections.append(c.copy())
-            kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y, True,
-                            block)
-            w = np.empty_like(residual)
-            kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, w, row_dots)
+            kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y, True)
+            w = room.zeros(residual.shape, self.dtype)
+            kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, w, row_dots, self.columns)
             for _ in range(2):  # twice is enough (Giraud, Langou, Rozloznik, Comput. Math. Appl. 50, 1069 (2005))
                 for j, v in enumerate(basis):
-                    part = np.einsum("bij,bij->b", v, w)
+                    part = np.einsum("bqij,bqij->b", v, w)
                     h[:, j, k] += part
-                    w -= part[:, None, None] * v
-            length = np.sqrt(np.einsum("bij,bij->b", w, w, dtype=float))
+                    w -= part[:, None, None, None] * v
+            length = np.sqrt(np.einsum("bqij,bqij->b", w, w, dtype=float))
             h[:, k + 1, k] = length
-            basis.append(w / np.where(length > 0, length, 1)[:, None, None].astype(self.dtype))
+            basis.append(w / np.where(length > 0, length, 1)[:, None, None, None].astype(self.dtype))
             hessenberg = h[:, :k + 2, :k + 1]
             x = np.linalg.pinv(hessenberg)[:, :, 0] * size[:, None]
             misfit = -np.einsum("bij,bj->bi", hessenberg, x)
@@ -169,8 +171,8 @@ class Schur:
             left = np.linalg.norm(misfit, axis=1)
         total = np.zeros_like(residual)
         c[:] = 0
-        for weight, v, correction in zip(x.T.astype(self.dtype)[:, :, None, None], basis, corrections, strict=False):
+        for weight, v, correction in zip(x.T.astype(self.dtype)[:, :, None, None, None], basis, corrections, strict=False):
             total += weight * v
             c += weight * correction
-        kernels.prolong(*self.second, self.g_first, total, down.knot, share, c, still, still, p, s, y, True, block)
+        kernels.prolong(*self.second, self.g_first, total, down.knot, share, c, still, still, p, s, y, True)
         return len(corrections), np.ones(b, self.dtype)
