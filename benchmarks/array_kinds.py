@@ -10,7 +10,7 @@ All arrays have N x N cells of 10-20 kohm at zero bias and wire segments of 2 oh
     MTJ              the same drive on junctions of random states whose TMR of 100 % halves at 0.5 V
     1T1R parallel    OneTransistorArray, such junctions in series with transistors; bit lines at 0.3 V at the top, source lines at
                      0 V at the bottom, gates of a random half of the rows at 1 V, the others at 0 V
-    1T1R orthogonal  the same, source lines along the rows, at 0 V at the left
+    1T1R orthogonal  the same, source lines along the rows, at 0 V at the left; both with the level 1 and the EKV transistor
 
 Time is cold, from given cells to currents and node voltages, in a warmed process (an 8 x 8 array of the same kind was solved
 before); medians over repeats with new random cells and inputs, the kinds in turn. KCL is the result's certificate, the worst of
@@ -20,6 +20,7 @@ all repeats. An array kind that this version of crossbar does not have is named 
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from harness import Row, Target, add_options, machine, number, seconds, table, targets
@@ -29,7 +30,7 @@ import crossbar as xb
 _WIRE = 2.0     # segment resistance [ohm]
 _BIT = 0.3      # of the bit lines of 1T1R arrays [V]
 _GATE = 1.0     # of selected rows [V]
-_AT_MOST = {"MTJ": 5, "1T1R parallel": 4, "1T1R orthogonal": 10}  # times the linear array's time
+_AT_MOST = {"MTJ": 5, "1T1R parallel": 4, "1T1R orthogonal": 10}  # times the linear array's time, whatever the transistor
 _JUNCTION = xb.MTJParams(r_p=10e3, tmr=1.0, v_h=0.5)
 
 Case = Callable[[], xb.ArraySolution]  # from given cells to the solution
@@ -51,11 +52,11 @@ def mtj(n: int, rng: np.random.Generator) -> Case:
     return lambda: xb.PassiveArray(xb.MTJCells(_JUNCTION, state), r_word=_WIRE, r_bit=_WIRE).solve(word_left=volts)
 
 
-def transistors(n: int, rng: np.random.Generator, source_lines: str) -> Case:
+def transistors(n: int, rng: np.random.Generator, source_lines: str, model: str) -> Case:
     """Junctions with access transistors; AttributeError where crossbar has no such array."""
     array, nmos = xb.OneTransistorArray, xb.NMOS  # type: ignore[attr-defined]
     state, gate = rng.integers(0, 2, (n, n)), np.where(rng.random(n) < 0.5, _GATE, 0.0)
-    transistor = nmos(model="ekv", kp=2e-4, w=1e-6, l=1e-7, vto=0.4, gamma=0.4, phi=0.8, lambda_=0.05)
+    transistor = nmos(model=model, kp=2e-4, w=1e-6, l=1e-7, vto=0.4, gamma=0.4, phi=0.8, lambda_=0.05)
     grounded = "source_bottom" if source_lines == "parallel" else "source_left"
     return lambda: array(xb.MTJCells(_JUNCTION, state), transistor=transistor, r_bit=_WIRE, r_source=_WIRE,
                          source_lines=source_lines).solve(gate=gate, bit_top=_BIT, **{grounded: 0.0})
@@ -64,8 +65,8 @@ def transistors(n: int, rng: np.random.Generator, source_lines: str) -> Case:
 KINDS: dict[str, Callable[[int, np.random.Generator], Case]] = {
     "linear": linear,
     "MTJ": mtj,
-    "1T1R parallel": lambda n, rng: transistors(n, rng, "parallel"),
-    "1T1R orthogonal": lambda n, rng: transistors(n, rng, "orthogonal"),
+    **{f"1T1R {lines}, {model}": partial(transistors, source_lines=lines, model=model)
+       for lines in ("parallel", "orthogonal") for model in ("level1", "ekv")},
 }
 
 
@@ -112,7 +113,7 @@ def main() -> None:
     rows = measure(args)
     full = args.lines >= 1024
     print(f"{args.lines} x {args.lines} cells\n", *shown(rows), *targets(
-        Target(f"{row.solver}: time / linear", row.median / rows[0].median, _AT_MOST[row.solver], True)
+        Target(f"{row.solver}: time / linear", row.median / rows[0].median, _AT_MOST[row.solver.split(",")[0]], True)
         for row in rows[1:] if row.seconds and full), *machine(args), sep="\n")
 
 

@@ -94,8 +94,9 @@ def test_inner_node_balances_the_currents_to_rounding(model):
     cells, rng = random_cells((40, 30), model)
     t = cells.transistor
     v_bit, v_source, gate = rng.uniform(-1, 1, (40, 30)), rng.uniform(-1, 1, (40, 30)), rng.uniform(0, 2, (40, 1))
-    inner = np.full((40, 30), np.nan)
-    i, d_bit, d_source = cells.current(v_bit, v_source, gate, inner=inner)
+    share = np.full((40, 30), np.nan)
+    i, d_bit, d_source = cells.current(v_bit, v_source, gate, share=share)
+    inner = v_bit - share * (v_bit - v_source)
     i_j, g_j = cells.cells.current(v_bit - inner)
     i_t, g_d, _, g_s = t.current(inner, gate, v_source)
     seen = EPS * (np.abs(v_bit) + np.abs(v_source) + gate)  # what rounding of the inner voltage does
@@ -136,10 +137,10 @@ def test_warm_start_finds_the_same_current_from_anywhere(model):
     cells, rng = random_cells((15, 20), model)
     v_bit, v_source, gate = rng.uniform(-1, 1, (3, 15, 20)), rng.uniform(-1, 1, (15, 20)), rng.uniform(0.6, 1.5, (15, 1))
     cold = np.full((3, 15, 20), np.nan)
-    i, d_bit, d_source = cells.current(v_bit, v_source, gate, inner=cold)
+    i, d_bit, d_source = cells.current(v_bit, v_source, gate, share=cold)
     assert np.isfinite(cold).all()
     for start in (cold.copy(), np.zeros_like(cold), rng.uniform(-2, 2, cold.shape), np.full_like(cold, 1e300)):
-        again = cells.current(v_bit, v_source, gate, inner=start)
+        again = cells.current(v_bit, v_source, gate, share=start)
         assert_allclose(again[0], i, rtol=1e-12, atol=1e-18)
         assert_allclose(again[1:], (d_bit, d_source), rtol=1e-6, atol=1e-13)
         assert_allclose(start, cold, rtol=0, atol=1e-14)
@@ -152,10 +153,10 @@ def test_warm_start_finds_the_same_current_from_anywhere(model):
 def test_transistor_off_carries_exactly_nothing():
     cells, rng = random_cells((5, 6))
     v_bit, v_source = rng.uniform(-0.3, 1, (5, 6)), rng.uniform(-0.3, 1, (5, 6))
-    inner = np.full((5, 6), np.nan)
-    i, d_bit, d_source = cells.current(v_bit, v_source, np.full((5, 1), -1.0), inner=inner)
+    share = np.full((5, 6), np.nan)
+    i, d_bit, d_source = cells.current(v_bit, v_source, np.full((5, 1), -1.0), share=share)
     assert_array_equal((i, d_bit, d_source), np.zeros((3, 5, 6)))
-    assert_array_equal(inner, v_bit)  # no voltage on the junction
+    assert_array_equal(share, np.zeros((5, 6)))  # no voltage on the junction
     smooth = random_cells((5, 6), "ekv")[0].current(v_bit, v_source, -0.5)
     assert (np.abs(smooth[0]) < 1e-8).all() and (np.abs(smooth[0][v_bit != v_source]) > 0).all()
 
@@ -227,8 +228,9 @@ def test_transistor_cell_against_the_general_path(model):
     for batch in cells.batches([f"j{k}" for k in range(10)], [f"m{k}" for k in range(10)], np.array(columns), np.arange(10)):
         builder.add(batch)
     point = xb.operating_point(builder.build(), reltol=1e-13, vntol=1e-15, abstol=1e-20)
-    inner = np.full((2, 5), np.nan)
-    i, _, _ = cells.current(v_bit.reshape(2, 5), v_source.reshape(2, 5), gate, inner=inner)
+    share = np.full((2, 5), np.nan)
+    i, _, _ = cells.current(v_bit.reshape(2, 5), v_source.reshape(2, 5), gate, share=share)
+    inner = (v_bit - share.ravel() * (v_bit - v_source)).reshape(2, 5)
     assert_allclose([point.v(f"x{k}") for k in range(10)], inner.ravel(), rtol=0, atol=1e-11)
     assert_allclose([-point.i(f"vb{k}") for k in range(10)], i.ravel(), rtol=1e-9)
     assert_allclose([point.i(f"vs{k}") for k in range(10)], i.ravel(), rtol=1e-9)
@@ -246,9 +248,9 @@ def test_transistor_cells_that_are_none():
     good = xb.TransistorCells(cells=cells, transistor=TYPICAL)
     with pytest.raises(DataError, match="do not fit"):
         good.current(np.zeros((3, 2)), 0.0, 1.0)
-    for inner in (np.zeros((3, 2)), np.zeros((2, 3), np.float32), np.zeros((3, 2)).T, [[0.0] * 3] * 2):
-        with pytest.raises(DataError, match="inner"):
-            good.current(np.zeros((2, 3)), 0.0, 1.0, inner=inner)
+    for share in (np.zeros((3, 2)), np.zeros((2, 3), np.float32), np.zeros((3, 2)).T, [[0.0] * 3] * 2):
+        with pytest.raises(DataError, match="share"):
+            good.current(np.zeros((2, 3)), 0.0, 1.0, share=share)
     with pytest.raises(DataError, match="out"):
         good.current(np.zeros((2, 3)), 0.0, 1.0, out=tuple(np.zeros((3, 1, 3))))
 
@@ -269,13 +271,13 @@ def test_every_cell_is_solved_whatever_its_parameters(kind):
                     lambda_=np.maximum(u(-0.2, 0.5), 0), temperature=u(50, 400), model=["level1", "ekv"][kind])  # fmt: skip
         cells = xb.TransistorCells(cells=junctions, transistor=t)
         gate = u(-2, 4)
-        cold, warm = (cells.current(v_a, v_b, gate, inner=x) for x in (None, start))
+        cold, warm = (cells.current(v_a, v_b, gate, share=x) for x in (None, start))
     else:
         i_s, g_off, g_on, width = 10 ** u(-20, -4), 10 ** u(-15, -6), 10 ** u(-6, 2), 10 ** u(-3.5, -0.5)
         selector = [xb.DiodeSelector(i_s=i_s, n=u(0.5, 3)), xb.SinhSelector(i_s=i_s, v_0=10 ** u(-3, 0)),
                     xb.ThresholdSelector(g_off=g_off, g_on=g_on, v_th=u(0.01, 2), width=width)]  # fmt: skip
         cells = xb.SelectorCells(cells=junctions, selector=selector[kind - 2])
-        cold, warm = (cells.current(v_a - v_b, inner=x) for x in (None, start))
+        cold, warm = (cells.current(v_a - v_b, share=x) for x in (None, start))
     assert all((g >= 0).all() for g in cold[1:])
     assert (cold[0] * (v_a - v_b) >= 0).all()
     close = np.abs(warm[0] - cold[0]) <= 1e-10 * np.abs(cold[0]) + 1e-34
@@ -325,12 +327,13 @@ def test_selectors_far_out_are_finite(selector, v):
 @given(junctions, selectors, st.floats(-3.0, 3.0))
 def test_selector_cell_against_a_bracketing_root(cells, selector, w):
     whole = xb.SelectorCells(cells=cells, selector=selector)
-    inner = np.full((1, 1), np.nan)
-    i, g = whole.current(np.full((1, 1), w), inner=inner)
+    share = np.full((1, 1), np.nan)
+    i, g = whole.current(np.full((1, 1), w), share=share)
+    inner = w - share * w
     junction = lambda u: cells.current(np.full((1, 1), u))[0].item()  # noqa: E731
     u, expected = series_root(junction, lambda d: selector.current(d)[0].item(), w)
     assert_allclose(i.item(), min(expected, junction(u), key=abs) if w else 0.0, rtol=1e-11, atol=1e-35)
-    assert_allclose(w - inner.item(), u, rtol=1e-12, atol=4 * EPS * abs(w) + 1e-25)
+    assert_allclose(share.item() * w, u, rtol=1e-12, atol=4 * EPS * abs(w) + 1e-25)
     g_j, g_d = cells.current(w - inner)[1], selector.current(inner)[1]
     assert_allclose(g, g_j * g_d / (g_j + g_d), rtol=1e-4, atol=1e-15 * g_j.item())
 
@@ -409,8 +412,9 @@ def test_a_junction_of_falling_current_is_still_met_or_refused():
     assert b**2 > 4 * c
     cells = xb.SelectorCells(cells=xb.MTJCells(p, [[1]]), selector=xb.SinhSelector(i_s=1e-6, v_0=0.1))
     v = np.linspace(-1, 1, 41)[:, None, None]
-    inner = np.full_like(v, np.nan)
-    i = cells.current(v, inner=inner)[0]
+    share = np.full_like(v, np.nan)
+    i = cells.current(v, share=share)[0]
+    inner = v - share * v
     assert_allclose(i, cells.cells.current(v - inner)[0], rtol=1e-9, atol=1e-18)
     assert_allclose(i, cells.selector.current(inner)[0], rtol=1e-9, atol=1e-18)
 

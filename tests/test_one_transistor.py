@@ -122,7 +122,7 @@ def test_batches_are_single_solves_and_nothing_is_kept_unasked(kind):
         for name in ("cell_current", "mtj_voltage", "source_voltage"):
             assert_allclose(getattr(whole, name)[k], getattr(one, name), rtol=1e-7, atol=1e-13)
         assert_allclose(few.terminal_current["bit_top"][k], one.terminal_current["bit_top"], rtol=1e-8, atol=1e-14)
-    assert few.nodes is None and few.inner is None
+    assert few.nodes is None and few.share is None
     with pytest.raises(DataError, match="keep"):
         few.mtj_voltage
 

@@ -11,7 +11,7 @@ from crossbar.elements.solution import PlanesState
 
 Solution = TypeVar("Solution", bound=PlanesState)
 
-_BY_INPUT = ("residual", "relative_residual", "terminal_voltage", "terminal_current", "nodes", "gate", "inner")
+_BY_INPUT = ("residual", "relative_residual", "terminal_voltage", "terminal_current", "nodes", "gate", "share")
 
 
 def gather(parts: list[tuple[IntArray, Solution]], single: bool) -> Solution:

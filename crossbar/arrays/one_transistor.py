@@ -28,6 +28,7 @@ from crossbar.elements.transistor import NMOS
 from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
                                     wire_resistance)
 from crossbar.errors import DataError
+from crossbar.solvers import room
 from crossbar.solvers.lines import Law, Plane, solve_planes
 
 _BYTES_A_CELL = 40 * 8  # what the line solver holds for one input
@@ -152,9 +153,10 @@ class OneTransistorArray:
         drives.check_shorts(source, bit)
         isolated = self._isolated(source, bit, drives)
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
-        inner = np.full((drives.batch, *self.shape), np.nan)
+        share = room.empty((drives.batch, *self.shape))
+        share.fill(np.nan)
         done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
-                            Law(current=self._law(drives, isolated, inner), symmetric=False), crossed=not self.parallel,
+                            Law(current=self._law(drives, isolated, share), symmetric=False), crossed=not self.parallel,
                             rtol=rtol, nodes=nodes)
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):
@@ -163,20 +165,20 @@ class OneTransistorArray:
             cells=self.cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={s: np.where(drives.connected[s], drives.volts[s], np.nan) for s in self.sides},
             terminal_current=dict(zip(self.sides, done.out, strict=True)), nodes=done.nodes, gate=drives.volts[_GATE],
-            inner=inner if nodes else None, residual=done.residual, relative_residual=done.relative_residual,
+            share=share if nodes else None, residual=done.residual, relative_residual=done.relative_residual,
             iterations=done.iterations, method="lines")
 
     def _law(self, drives: Drives, isolated: tuple[Mask, Mask] | None,
-             inner: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
-        """Current from source to bit node, as the solver's planes are ordered; inner nodes start from where they were."""
+             share: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
+        """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
         alive = None if isolated is None else ~(isolated[0] | isolated[1])
         gate = drives.volts[_GATE][:, :, None]
-        slopes = np.empty_like(inner), np.empty_like(inner)
+        slopes = room.empty(share.shape), room.empty(share.shape)
 
         def current(cell: Array, foot: Callable[[], Array]) -> tuple[Array, Array, Array]:
             v_bit = foot()
             v_source = v_bit + cell
-            i, d_bit, d_source = self.cells.current(v_bit, v_source, gate, inner=inner, out=(cell, *slopes))
+            i, d_bit, d_source = self.cells.current(v_bit, v_source, gate, share=share, out=(cell, *slopes))
             np.negative(i, out=i)
             if alive is not None:
                 for x in (i, d_bit, d_source):

@@ -53,15 +53,15 @@ class TransistorCells:
         return Series(kind=self.transistor.kind, junction=junction_matrices(self.cells),
                       device=matrices(*self.transistor.values), shape=self.shape)
 
-    def current(self, v_bit: npt.ArrayLike, v_source: npt.ArrayLike, gate: npt.ArrayLike, *, inner: Array | None = None,
+    def current(self, v_bit: npt.ArrayLike, v_source: npt.ArrayLike, gate: npt.ArrayLike, *, share: Array | None = None,
                 out: Sequence[Array] | None = None) -> tuple[Array, Array, Array]:
         """Currents i from bit to source line [A], di/dv_bit and -di/dv_source [S], both at least 0; each (..., M, N).
 
         v_bit, v_source, gate : node voltages [V] that broadcast to (..., M, N); gate (M, 1) drives row by row. A cell whose
         transistor is off (level 1) carries exactly 0 with slopes 0. NaN voltages give NaN.
-        inner, out : see `Series.current`; v_bit - inner is the voltage of the junction.
+        share, out : see `Series.current`; share (v_bit - v_source) is the voltage of the junction.
         """
-        return self._series.current(v_bit, v_source, gate, self.v_bulk, inner=inner, out=out)
+        return self._series.current(v_bit, v_source, gate, self.v_bulk, share=share, out=out)
 
     def batches(self, names: Sequence[str], transistor_names: Sequence[str], nodes: IntArray,
                 which: IntArray) -> tuple[Batch, NMOSes]:

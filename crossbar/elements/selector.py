@@ -122,10 +122,9 @@ class SelectorCells(Cells):
         return Series(kind=self.selector.kind, junction=junction_matrices(self.cells), device=matrices(*self.selector.values),
                       shape=self.shape)
 
-    def current(self, v: Array, *, inner: Array | None = None) -> tuple[Array, Array]:
-        """As of all cells; inner : (..., M, N) voltages of the inner nodes against the bit line [V], the start (NaN: none) and
-        then the result; v - inner is the voltage of the junction."""
-        i, g, _ = self._series.current(v, 0.0, inner=inner)
+    def current(self, v: Array, *, share: Array | None = None) -> tuple[Array, Array]:
+        """As of all cells; share : see `Series.current`; share v is the voltage of the junction."""
+        i, g, _ = self._series.current(v, 0.0, share=share)
         return i, g
 
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:

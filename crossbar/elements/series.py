@@ -26,11 +26,12 @@ class Series:
     shape: tuple[int, int]
 
     def current(self, v_a: npt.ArrayLike, v_b: npt.ArrayLike, gate: npt.ArrayLike = 0.0, bulk: float = 0.0, *,
-                inner: Array | None = None, out: Sequence[Array] | None = None) -> tuple[Array, Array, Array]:
+                share: Array | None = None, out: Sequence[Array] | None = None) -> tuple[Array, Array, Array]:
         """Currents i from a to b [A] and the slopes di/dv_a, -di/dv_b [S], each (..., M, N).
 
         v_a, v_b, gate : node voltages [V] that broadcast to (..., M, N).
-        inner : (..., M, N) voltages of the inner nodes [V]: the start (NaN where there is none), replaced by the result.
+        share : (..., M, N) part of v_a - v_b that falls across the first device: the start (NaN where there is none), replaced
+        by the result. It changes less than any voltage while an array is solved.
         out : three arrays (..., M, N) for the results, which are new ones otherwise.
         Raises DataError where a shape does not fit, ConvergenceError where an inner node is not found.
         """
@@ -43,11 +44,11 @@ class Series:
             shapes = ", ".join(str(v.shape) for v in volts)
             raise DataError(f"node voltages of shapes {shapes} do not fit cells of shape {self.shape}")
         i, g_a, g_b = (np.empty(shape) for _ in range(3)) if out is None else (writable(x, shape, "out") for x in out)
-        start = np.full((1, 1, 1), np.nan) if inner is None else _stacked(writable(inner, shape, "inner"), shape)
+        start = np.full((1, 1, 1), np.nan) if share is None else _stacked(writable(share, shape, "share"), shape)
         failed = np.empty(i.size // self.shape[1], np.intp)
         a, b, by = (_stacked(v, shape) for v in volts)
         i_3, a_3, b_3 = (x.reshape(-1, *self.shape) for x in (i, g_a, g_b))
-        cell_kernels.series(self.kind, self.junction, self.device, float(bulk), a, b, by, start, inner is not None, i_3, a_3, b_3,
+        cell_kernels.series(self.kind, self.junction, self.device, float(bulk), a, b, by, start, share is not None, i_3, a_3, b_3,
                             failed)
         if failed.any():
             row = int(np.argmax(failed > 0)) % self.shape[0]

@@ -157,7 +157,7 @@ class TransistorSolution(PlanesState):
     r_source: Array  # (M+1, N), or (M, N+1) of orthogonal source lines [ohm], wires only
     r_bit: Array     # (M+1, N) [ohm]
     gate: Array      # (..., M) gate voltages [V]
-    inner: Array | None  # (..., M, N) node voltages between junction and transistor [V], or None if not kept
+    share: Array | None  # (..., M, N) part of the cell voltage that falls across the junction, or None if not kept
 
     @property
     def lines(self) -> tuple[Lines, Lines]:
@@ -184,15 +184,20 @@ class TransistorSolution(PlanesState):
     @cached_property
     def mtj_voltage(self) -> Array:
         """(..., M, N) across the junction, free minus fixed side [V]."""
-        bit = self.bit_voltage
-        assert self.inner is not None  # kept with the nodes
-        return bit - self.inner
+        voltage = self.cell_voltage
+        assert self.share is not None  # kept with the nodes
+        return self.share * voltage
+
+    @property
+    def inner(self) -> Array:
+        """(..., M, N) node voltages between junction and transistor [V]."""
+        return self.bit_voltage - self.mtj_voltage
 
     @cached_property
     def cell_current(self) -> Array:
         """(..., M, N) current from bit to source line [A]; 0 in an isolated cell."""
         source, bit = self._kept()
-        return np.nan_to_num(self.cells.current(bit, source, self.gate[..., None], inner=np.array(self.inner))[0], copy=False)
+        return np.nan_to_num(self.cells.current(bit, source, self.gate[..., None], share=np.array(self.share))[0], copy=False)
 
 
 def _along(first: Array, last: Array, drawn: Array, openings: Mask) -> Array:

@@ -32,6 +32,7 @@ Trace = list[tuple[int, float]]  # (iterations so far, worst relative residual) 
 
 _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.2        # the inner solve aims this far below the tolerance of the KCL misfit
+_GUESS = 0.01        # relative misfit of the linear cells with which nonlinear ones begin
 _CLOSE = 1e-8         # relative misfit from which on the rounding of deviations matters
 _SERIAL = 100_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
@@ -203,8 +204,27 @@ class _State:
             state.u[:] = (np.swapaxes(u, 1, 2) if crossed else u) - state.base_u
             state.v[:] = v - state.base_v
             state.rebase()
+        elif not law.linear:
+            state.guess()
         state.evaluate()
         return state
+
+    def guess(self) -> None:
+        """Begin where cells that conduct as they do at no voltage would put the nodes: without any current most cells of a large
+        array see far more than they will, where their law has another slope."""
+        assert self.law.current is not None
+        _, slope, _ = self.law.current(room.zeros(self.second.shape), lambda: self.base_v)
+        if not slope.any() or slope.min() < 0:
+            return
+        law, self.law = self.law, Law(ohmic=slope)
+        self.evaluate()
+        self.trace.append((0, float(self.relative().max())))
+        du, dv, taken = self.step()(self.rho_u, self.rho_v, self.largest, _GUESS * self.misfit)
+        self.law, self.iterations = law, taken
+        del self.slopes
+        self.u += du
+        self.v += dv
+        self.rebase()
 
     def move(self, du: Array, dv: Array, scale: Array) -> None:
         """x += scale (B,) times delta, and all that follows from it."""
@@ -254,18 +274,21 @@ class _State:
     def _currents(self) -> tuple[Array, Array]:
         """Cell currents as either plane keeps them, in rho_u and rho_v or elsewhere; slopes are noted."""
         planes = self.base_u, self.u, self.base_v, self.v
+        if self.law.ohmic is not None and not hasattr(self, "slopes"):
+            self._take(self.law.ohmic, self.law.ohmic)
         if self.law.ohmic is not None and self.crossed:
-            if not hasattr(self, "slopes"):
-                self._take(self.law.ohmic, self.law.ohmic)
             balance.across_cells(*planes, self.law.ohmic, self.rho_v, self.rho_u)
             return self.rho_u, self.rho_v
-        assert self.law.current is not None  # no linear cell has a third terminal
         if self.crossed:
             balance.across_cells(*planes, _NOTHING, self.rho_v, _NOTHING)
         else:
             np.subtract(self.base_u, self.base_v, out=self.rho_v)
             self.rho_v += self.u
             self.rho_v -= self.v
+        if self.law.ohmic is not None:
+            self.rho_v *= self.law.ohmic
+            return self.rho_v, self.rho_v
+        assert self.law.current is not None
         current, *slopes = self.law.current(self.rho_v, lambda: self.base_v + self.v)
         self._take(slopes[0], slopes[1])
         if not self.crossed:
