@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 
 import crossbar as xb
 from crossbar.circuit import CircuitBuilder
+from crossbar.elements import cell_kernels
 from crossbar.elements.linear import VoltageSources
 from crossbar.elements.transistor import NMOSes
 from crossbar.errors import DataError
@@ -257,3 +258,10 @@ def test_followers_against_ngspice(ngspice, tmp_path):
     values = run_ngspice(tmp_path, lines)
     for k, v in enumerate(drains):
         assert_allclose(values[f"v(s{k})"], follower(TYPICAL, v, 1.5, 2e4, -1.2).v("s"), rtol=1e-9)
+
+
+def test_softplus_of_the_kernels_is_good_to_two_last_digits():
+    x = np.concatenate([np.linspace(-690, 690, 4001), np.linspace(-3, 3, 4001), [0.0, 0.881373587019543, -0.881373587019543]])
+    value, slope = np.array([cell_kernels._soft(one) for one in x]).T
+    assert_allclose(value, np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), rtol=6e-16)
+    assert_allclose(slope, np.where(x > 0, 1, np.exp(-np.abs(x))) / (1 + np.exp(-np.abs(x))), rtol=6e-16)

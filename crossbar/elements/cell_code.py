@@ -28,6 +28,11 @@ ENOUGH = 1e-9      # relative misfit of (1) at which (2) is exact to rounding
 NOISE = 1e-15      # relative, of d
 NOTHING = 1e-35    # misfit [A] that nobody sees: an electron in 500 million years
 SLIGHT = 0.05      # of drain and source in EKV's units, below which digits would cancel
+ABREAST = 64       # cells side by side
+QUICK = 10         # Newton steps of theirs
+# Lanes of `_abreast`: junctions, transistors, what `_pinched` makes of these, then one lane each
+J, D, S, U, W, GATE, BODY, SLOPE, MET, ON, RESULT = (k * ABREAST for k in (0, 6, 12, 18, 19, 20, 21, 22, 23, 24, 25))
+LANES = 29
 STEEP = 80.0       # exponents go on as straight lines from here: no iterate overflows
 
 
@@ -83,59 +88,82 @@ def _level1(p, at_source, d, v_gs, v_bs):  # type: ignore[no-untyped-def]
     return longer * alone, g_d, g_s, g_m
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _log1p(f):  # type: ignore[no-untyped-def]
+    """ln(1 + f) for f from sqrt(1/2) - 1 to sqrt(2) - 1: 2 atanh(s), the series of s = f / (2 + f)."""
+    s = f / (2.0 + f)
+    t = s * s
+    tail = 1.0 / 15.0 + t * (1.0 / 17.0 + t * (1.0 / 19.0 + t * (1.0 / 21.0 + t * (1.0 / 23.0))))
+    return 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0 + t * (1.0 / 9.0 + t * (1.0 / 11.0 + t * (
+        1.0 / 13.0 + t * tail)))))))
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _decay(x):  # type: ignore[no-untyped-def]
+    """e^-x for x >= 0: 2^-n times the series of the rest, which is at most ln(2) / 2."""
+    x = min(x, 700.0)
+    whole = np.float64(x * 1.4426950408889634 + 6755399441055744.0)  # 1.5 * 2^52 leaves no fraction: n in the last bits
+    n = whole - 6755399441055744.0
+    r = (n * 0.6931471803691238 - x) + n * 1.9082149292705877e-10  # ln 2 in two parts: the first times n is exact
+    tail = 1 / 40320.0 + r * (1 / 362880.0 + r * (1 / 3628800.0 + r * (1 / 39916800.0 + r * (
+        1 / 479001600.0 + r * (1 / 6227020800.0)))))
+    series = 1.0 + r * (1.0 + r * (0.5 + r * (1 / 6.0 + r * (1 / 24.0 + r * (1 / 120.0 + r * (1 / 720.0 + r * (
+        1 / 5040.0 + r * tail)))))))
+    return series * np.int64((np.int64(1023) - whole.view(np.int64)) << np.int64(52)).view(np.float64)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
 def _soft(x):  # type: ignore[no-untyped-def]
-    """ln(1 + e^x) and its slope 1 / (1 + e^-x); log1p costs three times as much as log."""
-    e = math.exp(-abs(x))
-    one = 1.0 + e
-    if x > 0.0:
-        return x + math.log(one), 1.0 / one
-    if one == 1.0:
-        return e, e
-    return math.log(one) * (e / (one - 1.0)), e / one  # W. Kahan's log1p (Goldberg, ACM Comput. Surv. 23, 5 (1991), theorem 4)
+    """ln(1 + e^x) and its slope 1 / (1 + e^-x), without a branch or a call: side by side these become SIMD."""
+    e = _decay(abs(x))
+    upper = e > 0.41421356237309503
+    low = _log1p(0.5 * (e - 1.0) if upper else e)
+    return max(x, 0.0) + (low + (0.6931471805599453 if upper else 0.0)), (1.0 if x > 0.0 else e) / (1.0 + e)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _pinched(p, v_gs, v_bs):  # type: ignore[no-untyped-def]
+    """EKV, whatever the drain does: 2 n beta U_T^2, x = (v_p - v_s) / (2 U_T), ln(1 + e^x), its slope, dv_p/dv_g, d ln n/dv_g."""
+    gamma, phi, u_t = p[2], p[3], p[5]
+    gate = v_gs - v_bs - p[1] + phi + gamma * math.sqrt(phi)
+    root = math.sqrt(max(gate, 0.0) + 0.25 * gamma * gamma)
+    q = root - 0.5 * gamma if gate > 0.0 else 0.0  # sqrt(v_p + phi)
+    dq = 0.5 / root if gate > 0.0 else 0.0         # its slope in the gate voltage
+    pinch = gate - phi - gamma * q if gate > 0.0 else -phi
+    wide = q * q + 4.0 * u_t
+    half = 0.5 * gamma / math.sqrt(wide)
+    n = 1.0 + half
+    a = (pinch + v_bs) / (2.0 * u_t)
+    soft, slope = _soft(a)
+    return 2.0 * n * p[0] * u_t * u_t, a, soft, slope, 2.0 * q * dq, -half * q * dq / wide / n
+
+
+@njit(cache=True, error_model="numpy", inline="always")
 def _at_source(kind, p, v_gs, v_bs):  # type: ignore[no-untyped-def]
-    """What a transistor's law makes of gate and body, whatever the drain does: six numbers.
-
-    Level 1: `_overdrive`. EKV: 2 n beta U_T^2, x = (v_p - v_s) / (2 U_T), ln(1 + e^x), its slope, dv_p/dv_g, d ln n/dv_g.
-    """
+    """What a transistor's law makes of gate and body, whatever the drain does: six numbers, `_overdrive` first, or `_pinched`."""
     if kind == LEVEL1:
         excess, body = _overdrive(p, v_gs, v_bs)
         return excess, body, 0.0, 0.0, 0.0, 0.0
-    if kind != EKV:
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    gamma, phi, u_t = p[2], p[3], p[5]
-    gate = v_gs - v_bs - p[1] + phi + gamma * math.sqrt(phi)
-    q, dq, pinch = 0.0, 0.0, -phi  # sqrt(v_p + phi), its slope in the gate voltage, v_p
-    if gate > 0.0:
-        root = math.sqrt(gate + 0.25 * gamma * gamma)
-        q, dq = root - 0.5 * gamma, 0.5 / root
-        pinch = gate - phi - gamma * q
-    wide = q * q + 4.0 * u_t
-    n = 1.0 + 0.5 * gamma / math.sqrt(wide)
-    dn = -0.5 * gamma * q * dq / (wide * math.sqrt(wide))
-    a = (pinch + v_bs) / (2.0 * u_t)
-    soft, slope = _soft(a)
-    return 2.0 * n * p[0] * u_t * u_t, a, soft, slope, 2.0 * q * dq, dn / n
+    if kind == EKV:
+        return _pinched(p, v_gs, v_bs)
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="always")
 def _ekv(p, at_source, d):  # type: ignore[no-untyped-def]
     """As `_level1`, the smooth law.  p = (beta, V_TO, gamma, phi, lambda, U_T)."""
     unit, a, l_s, s_s, dpinch, dn = at_source
     x = d / (2.0 * p[5])
     l_d, s_d = _soft(a - x)
-    if abs(x) < SLIGHT:  # the same difference without cancellation
-        apart = math.log1p(s_d * math.expm1(x))
-    else:
-        apart = l_s - l_d
+    near = min(max(x, -SLIGHT), SLIGHT)  # there the difference of both without cancellation, ln(1 + s_d (e^x - 1))
+    rise = near * (1.0 + near * (1 / 2.0 + near * (1 / 6.0 + near * (1 / 24.0 + near * (1 / 120.0 + near * (
+        1 / 720.0 + near * (1 / 5040.0 + near * (1 / 40320.0))))))))
+    apart = _log1p(s_d * rise) if abs(x) < SLIGHT else l_s - l_d
     longer = 1.0 + p[4] * abs(d)
     alone = unit * apart * (l_s + l_d)
     forward, reverse = unit * l_s * s_s / p[5] * longer, unit * l_d * s_d / p[5] * longer
-    rise = p[4] * math.copysign(alone, 1.0)
-    return longer * alone, reverse + rise, forward + rise, (forward - reverse) * dpinch + alone * longer * dn
+    extra = p[4] * abs(alone)
+    return longer * alone, reverse + extra, forward + extra, (forward - reverse) * dpinch + alone * longer * dn
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -282,6 +310,88 @@ def selectors(kind, p, d, i, g):  # type: ignore[no-untyped-def]
             i[m, n], g[m, n] = _selector(kind, _six(p, m, n), d[m, n])
 
 
+@njit(cache=True, inline="always")
+def _laid(x, at, matrix, m, left):  # type: ignore[no-untyped-def]
+    """x[at], x[at + 1], ...: row m of a matrix (1 or M, 1 or N) from column `left` on; past its end the last once more."""
+    row = matrix[m * (matrix.shape[0] > 1), left * (matrix.shape[1] > 1):]
+    if row.size >= ABREAST:
+        for c in range(ABREAST):
+            x[at + c] = row[c]
+    else:
+        for c in range(ABREAST):
+            x[at + c] = row[min(c, row.size - 1)]
+
+
+@njit(cache=True, inline="always")
+def _lane(x, at, c):  # type: ignore[no-untyped-def]
+    """Six numbers of lane c."""
+    return (x[at + c], x[at + ABREAST + c], x[at + 2 * ABREAST + c], x[at + 3 * ABREAST + c], x[at + 4 * ABREAST + c],
+            x[at + 5 * ABREAST + c])
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _abreast(x):  # type: ignore[no-untyped-def]
+    """Newton's method of `_in_series` on ABREAST cells with EKV transistors, which become SIMD: a lane whose step leaves the
+    bracket or that takes long is not met. x: lanes of numbers, one after the other, so that none is taken for another's."""
+    for c in range(ABREAST):
+        x[S + c], x[S + ABREAST + c], x[S + 2 * ABREAST + c], x[S + 3 * ABREAST + c], x[S + 4 * ABREAST + c], \
+            x[S + 5 * ABREAST + c] = _pinched(_lane(x, D, c), x[GATE + c], x[BODY + c])
+    for c in range(ABREAST):
+        g_j, g_d = _junction(_lane(x, J, c), 0.0)[1], _ekv(_lane(x, D, c), _lane(x, S, c), 0.0)[1]
+        u, w, x[SLOPE + c] = x[U + c], x[W + c], g_j
+        u = u if u == u else w * (g_d / (g_j + g_d))  # NaN: none yet
+        x[U + c] = min(max(u, min(w, 0.0)), max(w, 0.0))
+    for _ in range(QUICK):
+        for c in range(ABREAST):
+            u, w = x[U + c], x[W + c]
+            i_j, g_j = _junction(_lane(x, J, c), u)
+            i_d, g_d, g_s, _ = _ekv(_lane(x, D, c), _lane(x, S, c), w - u)
+            f, total = i_j - i_d, g_j + g_d
+            met = abs(f) <= ENOUGH * min(abs(i_j), abs(i_d)) + NOISE * (abs(w) + abs(x[GATE + c])) * g_d + NOTHING
+            step = f / total
+            after = u - step
+            on = (1.0 if after >= min(w, 0.0) else 0.0) * (1.0 if after <= max(w, 0.0) else 0.0) * (0.0 if met else 1.0)
+            x[MET + c] = 1.0 if met else 0.0
+            x[RESULT + c] = after
+            x[RESULT + ABREAST + c] = i_j - g_j * step
+            x[RESULT + 2 * ABREAST + c] = g_j * g_d / total
+            x[RESULT + 3 * ABREAST + c] = g_j * g_s / total
+            x[ON + c] = on
+            x[U + c] = after if on > 0.0 else u
+        missing = 0.0
+        for c in range(ABREAST):
+            missing += x[ON + c]
+        if missing == 0.0:
+            break
+
+
+@njit(cache=True, error_model="numpy")
+def _row_abreast(junction, device, bulk, a, b, gate, share, keep, m, i, g_a, g_b, x):  # type: ignore[no-untyped-def]
+    """Row m of `series` with EKV transistors, as far as it is quick: i (N,) is NaN where it is not."""
+    for left in range(0, i.size, ABREAST):
+        for k in range(6):
+            _laid(x, J + k * ABREAST, junction[k], m, left)
+            _laid(x, D + k * ABREAST, device[k], m, left)
+        for at, matrix in ((W, a), (BODY, b), (GATE, gate), (U, share)):
+            _laid(x, at, matrix, m, left)
+        for c in range(ABREAST):
+            bottom = x[BODY + c]
+            x[W + c] -= bottom
+            x[U + c] *= x[W + c]
+            x[GATE + c] -= bottom
+            x[BODY + c] = bulk - bottom
+        _abreast(x)
+        for c in range(min(ABREAST, i.size - left)):
+            n = left + c
+            i[n] = x[RESULT + ABREAST + c] if x[MET + c] > 0.0 and x[J + c] > 0.0 else np.nan
+            g_a[n], g_b[n] = x[RESULT + 2 * ABREAST + c], x[RESULT + 3 * ABREAST + c]
+        if keep:
+            for c in range(min(ABREAST, i.size - left)):
+                w = x[W + c]
+                if i[left + c] == i[left + c]:
+                    share[m, left + c] = x[RESULT + c] / w if w != 0.0 else x[RESULT + 2 * ABREAST + c] / x[SLOPE + c]
+
+
 @njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract"})
 def series(kind, junction, device, bulk, v_a, v_b, gate, share, keep, i, g_a, g_b, failed):  # type: ignore[no-untyped-def]
     """Junctions from v_a to the inner node, second devices from there to v_b.
@@ -294,8 +404,13 @@ def series(kind, junction, device, bulk, v_a, v_b, gate, share, keep, i, g_a, g_
     for task in prange(batch * rows):
         b, m = task // rows, task % rows
         a_b, b_b, gate_b, share_b = _plane(v_a, b), _plane(v_b, b), _plane(gate, b), _plane(share, b)
+        if kind == EKV:
+            _row_abreast(junction, device, bulk, a_b, b_b, gate_b, share_b, keep, m, i[b, m], g_a[b, m], g_b[b, m],
+                         np.empty(LANES * ABREAST))
         bad = 0
         for n in range(columns):
+            if kind == EKV and i[b, m, n] == i[b, m, n]:
+                continue
             top, bottom = _at(a_b, m, n), _at(b_b, m, n)
             w, mtj = top - bottom, _six(junction, m, n)
             u, current, to_a, to_b, met = _in_series(kind, mtj, _six(device, m, n), w, _at(gate_b, m, n) - bottom, bulk - bottom,
