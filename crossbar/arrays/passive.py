@@ -32,7 +32,7 @@ from crossbar.errors import ConvergenceError, DataError
 from crossbar.solvers.lines import Plane, solve_planes
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
-_BLOCK_CELLS = 2 ** 22  # inputs x cells solved side by side
+_BLOCK_CELLS = 2 ** 19  # inputs x cells solved side by side: few enough for the cache
 
 
 @dataclass(frozen=True, eq=False, init=False)

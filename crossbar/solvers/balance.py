@@ -7,8 +7,7 @@ where all lines are alike; blocks of lines are shared among threads.
 import numpy as np
 from numba import njit, prange
 
-STRIP = 64   # rows that are transposed side by side: long reads
-TILE = 8     # rows and columns of the tiles within: a cache line each way
+STRIP, TILE = 64, 32  # lines and nodes that are transposed at once: long reads, and two such tiles stay in the fastest cache
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -20,24 +19,31 @@ def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
     """
     batch, n, lines = out.shape
     parts = (lines + STRIP - 1) // STRIP
-    for task in prange(batch * parts):
-        b, lo = task // parts, (task % parts) * STRIP
-        hi = min(lo + STRIP, lines)
-        before = np.zeros((n, hi - lo))  # resistance from the near terminal to each node
-        behind = np.zeros(hi - lo)       # and from there to the far terminal
+    for task in prange(parts):
+        lo = task * STRIP
+        width = min(lo + STRIP, lines) - lo
+        share = np.zeros((n, width))    # of the far terminal; first the resistance from the near terminal to each node
+        reached = np.ones((n, width))   # by any terminal
+        behind = np.zeros(width)        # resistance from a node to the far terminal
         for j in range(n):
-            for c in range(hi - lo):
-                before[j, c] = r[j, 0 if r.shape[1] == 1 else lo + c] + (before[j - 1, c] if j else 0.0)
+            for c in range(width):
+                share[j, c] = r[j, 0 if r.shape[1] == 1 else lo + c] + (share[j - 1, c] if j else 0.0)
         for j in range(n - 1, -1, -1):
-            near_b, far_b, out_j, before_j = near[b, lo:hi], far[b, lo:hi], out[b, j, lo:hi], before[j]
-            for c in range(hi - lo):
+            for c in range(width):
                 behind[c] += r[j + 1, 0 if r.shape[1] == 1 else lo + c]
-                first, second = before_j[c], behind[c]
+                first, second = share[j, c], behind[c]
                 cut_off, all_far = np.isinf(first), np.isinf(first) or second == 0.0
-                share = 1.0 if all_far else first / (first + second)
-                between = near_b[c] + (far_b[c] - near_b[c]) * share
-                with_far = far_b[c] if all_far else between
-                out_j[c] = (0.0 if cut_off else near_b[c]) if np.isinf(second) else with_far
+                if np.isinf(second):
+                    share[j, c], reached[j, c] = 0.0, 0.0 if cut_off else 1.0
+                else:
+                    share[j, c] = 1.0 if all_far else first / (first + second)
+        for b in range(batch):
+            near_b, far_b = near[b, lo:lo + width], far[b, lo:lo + width]
+            for j in range(n):
+                out_j, share_j, reached_j = out[b, j, lo:lo + width], share[j], reached[j]
+                for c in range(width):
+                    between = near_b[c] + (far_b[c] - near_b[c]) * share_j[c]
+                    out_j[c] = reached_j[c] * (far_b[c] if share_j[c] == 1.0 else between)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -156,42 +162,66 @@ def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _turn(x, b, top, height, left, width, out):  # type: ignore[no-untyped-def]
-    """out[i, j] = x[b, left + j, top + i], in tiles."""
-    for first in range(0, height, TILE):
-        for i in range(first, min(first + TILE, height)):
-            for j in range(width):
-                out[i, j] = x[b, left + j, top + i]
+    """out[i, j] = x[b, left + j, top + i], four rows of x at a time."""
+    whole = width - width % 4
+    for j in range(0, whole, 4):
+        x_0, x_1 = x[b, left + j, top:top + height], x[b, left + j + 1, top:top + height]
+        x_2, x_3 = x[b, left + j + 2, top:top + height], x[b, left + j + 3, top:top + height]
+        for i in range(height):
+            out_i = out[i]
+            out_i[j], out_i[j + 1], out_i[j + 2], out_i[j + 3] = x_0[i], x_1[i], x_2[i], x_3[i]
+    for j in range(whole, width):
+        for i in range(height):
+            out[i, j] = x[b, left + j, top + i]
+
+
+@njit(cache=True)
+def _turn_back(tile, height, width, out, b, top, left):  # type: ignore[no-untyped-def]
+    """out[b, left + j, top + i] = tile[i, j], four rows of the tile at a time."""
+    whole = height - height % 4
+    for i in range(0, whole, 4):
+        row_0, row_1, row_2, row_3 = tile[i], tile[i + 1], tile[i + 2], tile[i + 3]
+        for j in range(width):
+            out_j = out[b, left + j, top + i:top + i + 4]
+            out_j[0], out_j[1], out_j[2], out_j[3] = row_0[j], row_1[j], row_2[j], row_3[j]
+    for i in range(whole, height):
+        for j in range(width):
+            out[b, left + j, top + i] = tile[i, j]
 
 
 @njit(parallel=True, cache=True)
 def across_cells(base_u, u, base_v, v, g, out, turned):  # type: ignore[no-untyped-def]
     """out (B, M, N) = first minus second plane, the first coming transposed, (B, N, M): cell voltages; or, unless
-    g (1 or B, M, N) is empty, the currents g times these, and turned (B, N, M) the same transposed."""
+    g (1 or B, M, N) is empty, the currents g times these, and turned (B, N, M) the same transposed. u and v may be empty: 0."""
     batch, rows, columns = out.shape
-    strips = (rows + STRIP - 1) // STRIP
-    ohmic = g.size > 0
+    strips = (rows + TILE - 1) // TILE
+    moved, ohmic = u.size > 0, g.size > 0
     for task in prange(batch * strips):
-        b, lo = task // strips, (task % strips) * STRIP
-        height = min(lo + STRIP, rows) - lo
-        base, level = np.empty((STRIP, TILE)), np.empty((STRIP, TILE))
-        for left in range(0, columns, TILE):
-            width = min(TILE, columns - left)
+        b, lo = task // strips, (task % strips) * TILE
+        height = min(lo + TILE, rows) - lo
+        base, level = np.empty((TILE, STRIP)), np.empty((TILE, STRIP))
+        for left in range(0, columns, STRIP):
+            width = min(STRIP, columns - left)
             _turn(base_u, b, lo, height, left, width, base)
-            _turn(u, b, lo, height, left, width, level)
+            if moved:
+                _turn(u, b, lo, height, left, width, level)
             for i in range(height):
                 out_i, base_i, level_i = out[b, lo + i, left:left + width], base[i], level[i]
-                base_v_i, v_i = base_v[b, lo + i, left:left + width], v[b, lo + i, left:left + width]
+                base_v_i = base_v[b, lo + i, left:left + width]
                 for j in range(width):
-                    out_i[j] = (base_i[j] - base_v_i[j]) + (level_i[j] - v_i[j])
+                    base_i[j] -= base_v_i[j]
+                if moved:
+                    v_i = v[b, lo + i, left:left + width]
+                    for j in range(width):
+                        base_i[j] += level_i[j] - v_i[j]
                 if ohmic:
                     g_i = g[b if g.shape[0] > 1 else 0, lo + i, left:left + width]
                     for j in range(width):
-                        out_i[j] *= g_i[j]
+                        base_i[j] *= g_i[j]
+                for j in range(width):
+                    out_i[j] = base_i[j]
             if ohmic:
-                for first in range(0, height, TILE):
-                    for i in range(first, min(first + TILE, height)):
-                        for j in range(width):
-                            turned[b, left + j, lo + i] = out[b, lo + i, left + j]
+                _turn_back(base, height, width, turned, b, lo, left)
 
 
 @njit(parallel=True, cache=True)
@@ -201,13 +231,13 @@ def transpose(x, out):  # type: ignore[no-untyped-def]
     strips = (rows + STRIP - 1) // STRIP
     for task in prange(batch * strips):
         b, lo = task // strips, (task % strips) * STRIP
-        hi = min(lo + STRIP, rows)
-        for left in range(0, columns, TILE):
-            right = min(left + TILE, columns)
-            for top in range(lo, hi, TILE):
-                for i in range(top, min(top + TILE, hi)):
-                    for j in range(left, right):
-                        out[b, j, i] = x[b, i, j]
+        width = min(lo + STRIP, rows) - lo
+        tile = np.empty((STRIP, STRIP))
+        for top in range(0, columns, STRIP):
+            height = min(STRIP, columns - top)
+            _turn(x, b, top, height, lo, width, tile)
+            for i in range(height):
+                out[b, top + i, lo:lo + width] = tile[i, :width]
 
 
 @njit(parallel=True, cache=True)

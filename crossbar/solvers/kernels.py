@@ -143,6 +143,21 @@ def _substitute(a, h, x):  # type: ignore[no-untyped-def]
             x_j[c] = carry[c]
 
 
+@njit(cache=True)
+def _column_products(g, p, lo, count, x):  # type: ignore[no-untyped-def]
+    """x[j, i] = g[lo + i, j] p[lo + i, j] for `count` rows, four at a time."""
+    whole = count - count % 4
+    for i in range(0, whole, 4):
+        g_0, g_1, g_2, g_3 = g[lo + i], g[lo + i + 1], g[lo + i + 2], g[lo + i + 3]
+        p_0, p_1, p_2, p_3 = p[lo + i], p[lo + i + 1], p[lo + i + 2], p[lo + i + 3]
+        for j in range(len(x)):
+            x_j = x[j]
+            x_j[i], x_j[i + 1], x_j[i + 2], x_j[i + 3] = g_0[j] * p_0[j], g_1[j] * p_1[j], g_2[j] * p_2[j], g_3[j] * p_3[j]
+    for i in range(whole, count):
+        for j in range(len(x)):
+            x[j, i] = g[lo + i, j] * p[lo + i, j]
+
+
 @njit(parallel=True, cache=True)
 def start(a, h, g, rho_u, rho_v, scale, residual, norms):  # type: ignore[no-untyped-def]
     """residual = scale (rho_v + g W^-1 rho_u), a, h and W of the first plane; rho_u (B, N, M), rho_v (B, M, N), scale (B,).
@@ -277,11 +292,7 @@ def eliminate(a, h, g_in, g_out, s, p, out, dots, columns):  # type: ignore[no-u
         x, dot = np.empty((columns, hi - lo), p.dtype), np.zeros(width, p.dtype)
         for q in range(across):
             left, right = q * width, min(q * width + width, columns)
-            x_q = x[left:right]
-            for i in range(hi - lo):
-                g_i, p_i = g_in[k, q, lo + i], p[b, q, lo + i]
-                for j in range(right - left):
-                    x_q[j, i] = g_i[j] * p_i[j]
+            _column_products(g_in[k, q], p[b, q], lo, hi - lo, x[left:right])
         _substitute(a[m, block], h[m, block], x)
         for q in range(across):
             left, right = q * width, min(q * width + width, columns)
@@ -356,11 +367,7 @@ def finish_first(r, d, d_in, v, rho_u, u, rho_v, currents, scale, residual, norm
         for b in range(begin, min(begin + together, batch)):
             for left in range(0, n, width):
                 right = min(left + width, n)
-                part = own[left:right]
-                for i in range(count):
-                    d_i, v_i = d_in[k, lo + i, left:right], v[b, lo + i, left:right]
-                    for j in range(right - left):
-                        part[j, i] = d_i[j] * v_i[j]
+                _column_products(d_in[k, :, left:right], v[b, :, left:right], lo, count, own[left:right])
             for j in range(n):
                 own_j, rho_j = own[j], rho_u[b, j, lo:lo + count]
                 for c in range(count):

@@ -192,6 +192,7 @@ class _State:
     largest: Array = field(init=False)  # (B,) largest |KCL|
     carried: Array = field(init=False)  # (B,) sum |cell current|
     noise: Array = field(init=False)    # (B,) misfit that rounding of the node voltages leaves
+    moved: bool = False  # whether any deviation is not 0
     iterations: int = 0
     trace: Trace = field(default_factory=list)
 
@@ -203,6 +204,7 @@ class _State:
             u, v = (np.nan_to_num(x) for x in start)
             state.u[:] = (np.swapaxes(u, 1, 2) if crossed else u) - state.base_u
             state.v[:] = v - state.base_v
+            state.moved = True
             state.rebase()
         elif not law.linear:
             state.guess()
@@ -224,12 +226,14 @@ class _State:
         del self.slopes
         self.u += du
         self.v += dv
+        self.moved = True
         self.rebase()
 
     def move(self, du: Array, dv: Array, scale: Array) -> None:
         """x += scale (B,) times delta, and all that follows from it."""
         balance.add(self.u, scale, du)
         balance.add(self.v, scale, dv)
+        self.moved = True
         self.rebase()
         self.evaluate()
 
@@ -273,7 +277,7 @@ class _State:
 
     def _currents(self) -> tuple[Array, Array]:
         """Cell currents as either plane keeps them, in rho_u and rho_v or elsewhere; slopes are noted."""
-        planes = self.base_u, self.u, self.base_v, self.v
+        planes = (self.base_u, self.u, self.base_v, self.v) if self.moved else (self.base_u, _NOTHING, self.base_v, _NOTHING)
         if self.law.ohmic is not None and not hasattr(self, "slopes"):
             self._take(self.law.ohmic, self.law.ohmic)
         if self.law.ohmic is not None and self.crossed:
