@@ -63,7 +63,7 @@ class Drives:
 
     @property
     def connected(self) -> dict[str, Mask]:
-        """{side: (lines,)} of the first input; after `blocks`, of all."""
+        """{side: (lines,)} of the first input; after `groups`, of all."""
         return {side: mask[0] for side, mask in self.on.items()}
 
     def take(self, which: IntArray) -> "Drives":
@@ -71,17 +71,18 @@ class Drives:
         return replace(self, volts={s: v[which] for s, v in self.volts.items()},
                        on={s: m[which] for s, m in self.on.items()})
 
-    def blocks(self, size: int) -> Iterator[IntArray]:
-        """Indices of inputs with the same ends open, at most `size` at a time."""
+    def groups(self) -> list[IntArray]:
+        """Indices of inputs with the same ends open."""
         pattern = np.concatenate(list(self.on.values()), axis=1)
         if (pattern == pattern[0]).all():
-            groups = [np.arange(self.batch)]
-        else:
-            label = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()
-            groups = [np.flatnonzero(label == k) for k in range(label.max() + 1)]
-        for group in groups:
-            for start in range(0, len(group), size):
-                yield group[start:start + size]
+            return [np.arange(self.batch)]
+        label = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()
+        return [np.flatnonzero(label == k) for k in range(label.max() + 1)]
+
+    def blocks(self, size: int) -> Iterator[IntArray]:
+        """Indices of inputs with the same ends open, at most `size` at a time."""
+        for group in self.groups():
+            yield from pieces(group, size)
 
     def check_shorts(self, first: Array, second: Array) -> None:
         """Raise TopologyError where a line of exactly 0 ohm joins two voltages; resistances (L, n+1) of both planes' lines,
@@ -93,6 +94,12 @@ class Drives:
                 k, line = np.argwhere(clash)[0]
                 raise TopologyError(f"{a}[{line}] at {self.volts[a][k, line]:g} V and {b}[{line}] at "
                                     f"{self.volts[b][k, line]:g} V are joined through exactly 0 ohm")
+
+
+def pieces(which: IntArray, size: int) -> Iterator[IntArray]:
+    """At most `size` at a time."""
+    for start in range(0, len(which), size):
+        yield which[start:start + size]
 
 
 def add_sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> IntArray:

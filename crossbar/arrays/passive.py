@@ -7,7 +7,7 @@ Two paths, one result type: `lines` (conjugate gradients on the two planes of li
 array as a circuit, modified nodal analysis, mna.py), which is slow, exact and there to check the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,7 +19,7 @@ from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import gather
-from crossbar.arrays.drives import Drive, Drives, add_sources
+from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
@@ -101,10 +101,11 @@ class PassiveArray(ArrayAlgebra):
         held = batch * cells * 16 if keep == "nodes" else 0
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(batch * cells, max(cells, _BLOCK_CELLS)))
-        solve = self._solve_lines if method == "lines" else self._solve_general
         parts = []
-        for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
-            parts.append((which, solve(drives.take(which), rtol, keep == "nodes")))
+        for group in drives.groups():
+            solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
+            parts += [(which, solve(drives.take(which), rtol, keep == "nodes"))
+                      for which in pieces(group, max(1, _BLOCK_CELLS // cells))]
         return gather(parts, drives.single)
 
     def transfer(self, source: str, sink: str, **others: Drive) -> Array:
@@ -154,23 +155,29 @@ class PassiveArray(ArrayAlgebra):
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return gather(parts, single=False)
 
-    def _solve_lines(self, drives: Drives, rtol: float, nodes: bool) -> ArraySolution:
+    def _lines_solver(self, drives: Drives) -> Callable[[Drives, float, bool], ArraySolution]:
+        """What solves blocks of the inputs by lines; made once for all of them."""
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
         drives.check_shorts(r_word, r_bit.T)
         isolated = isolated_nodes(r_word, r_bit.T, lambda: self.cells.conducts)
-        left, right, top, bottom = (drives.volts[side] for side in SIDES)
-        done = solve_planes(Plane.of(r_word.T, left, right), Plane.of(r_bit, top, bottom), cell_law(self.cells, isolated),
-                            rtol=rtol, nodes=nodes)
-        if isolated is not None and done.nodes is not None:
-            for x, lost in zip(done.nodes, isolated, strict=True):
-                x[:, lost] = np.nan
-        return ArraySolution(
-            cells=self.cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
-            terminal_voltage={side: np.where(on[side], drives.volts[side], np.nan) for side in SIDES},
-            terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=done.nodes,
-            residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,
-            method="lines")
+        volts = [drives.volts[side] for side in SIDES]
+        words, bits = Plane.of(r_word.T, *volts[:2]), Plane.of(r_bit, *volts[2:])
+        law = cell_law(self.cells, isolated)
+
+        def solve(block: Drives, rtol: float, nodes: bool) -> ArraySolution:
+            left, right, top, bottom = (block.volts[side] for side in SIDES)
+            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes)
+            if isolated is not None and done.nodes is not None:
+                for x, lost in zip(done.nodes, isolated, strict=True):
+                    x[:, lost] = np.nan
+            return ArraySolution(
+                cells=self.cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
+                terminal_voltage={side: np.where(on[side], block.volts[side], np.nan) for side in SIDES},
+                terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=done.nodes,
+                residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,
+                method="lines")
+        return solve
 
 
 def _shape(conductances: npt.ArrayLike) -> tuple[int, int]:

@@ -50,9 +50,10 @@ class Law:
     two-terminal cells is, both slopes are one array.
     """
 
-    ohmic: Array | None = None  # (1 or B, M, N) [S]
+    ohmic: Array | None = None  # (1 or B, M, N) [S]; between the same lines these are factorised once, for all calls
     current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]] | None = None
     symmetric: bool = True
+    steps: list[Schur | Ladders] = field(default_factory=list)  # the last linear step, if ohmic
 
     @property
     def linear(self) -> bool:
@@ -72,6 +73,10 @@ class Plane:
     def of(cls, r: Array, near: Array, far: Array) -> "Plane":
         """From r (n + 1, L) in any layout; lines that a broadcast made alike are kept once."""
         return cls(np.ascontiguousarray(r[:, :1] if r.strides[1] == 0 else r), near, far)
+
+    def between(self, near: Array, far: Array) -> "Plane":
+        """The same lines between other terminal voltages (B, L) [V]."""
+        return replace(self, near=near, far=far)
 
     def lowered(self, level: Array) -> "Plane":
         """The same lines between terminals lower by level (B,) [V]."""
@@ -312,9 +317,14 @@ class _State:
 
     def step(self) -> Schur | Ladders:
         """The linear step at the present slopes."""
-        if self.crossed:
-            return Schur(self.first.r, self.second.r, *self.slopes)
-        return Ladders(self.first.r, self.second.r, *self.slopes)
+        lines = self.first.r, self.second.r
+        for kept in self.law.steps:
+            if kept.r[0] is lines[0] and kept.r[1] is lines[1]:
+                return kept
+        made = Schur(*lines, *self.slopes) if self.crossed else Ladders(*lines, *self.slopes)
+        if self.law.linear:
+            self.law.steps[:] = [made]
+        return made
 
     def solved(self, rtol: float) -> Mask:
         return (self.misfit <= rtol * self.carried) | ((self.misfit <= self.noise) & (self.carried <= self.noise))

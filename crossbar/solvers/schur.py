@@ -44,15 +44,16 @@ class Schur:
         self.symmetric = slope_first is slope_second
         batch, m, n = slope_first.shape
         self.columns, down, across = n, kernels.panels(n), kernels.panels(m)
-        self.g_first = room.zeros((batch, down[0], m, down[1]), self.dtype)
+        self.make = room.empty if down[0] * down[1] == n and across[0] * across[1] == m else room.zeros  # lanes beyond: zeros
+        self.g_first = self.make((batch, down[0], m, down[1]), self.dtype)
         kernels.in_panels(slope_first, self.g_first)
         self.g_second = self.g_first
         if not self.symmetric:
-            self.g_second = room.zeros(self.g_first.shape, self.dtype)
+            self.g_second = self.make(self.g_first.shape, self.dtype)
             kernels.in_panels(slope_second, self.g_second)
         rows, columns = (batch, across[0], n, across[1]), self.g_first.shape
-        self.first = room.zeros(rows, self.dtype), room.zeros(rows, self.dtype)
-        self.second = room.zeros(columns, self.dtype), room.zeros(columns, self.dtype)
+        self.first = self.make(rows, self.dtype), self.make(rows, self.dtype)
+        self.second = self.make(columns, self.dtype), self.make(columns, self.dtype)
         kernels.factor(r_first, slope_first, *self.first, True)
         kernels.factor(r_second, slope_second, *self.second, False)
         means = [np.asarray(s.mean(axis=(1, 2))) for s in ((slope_first,) if self.symmetric else self.slopes)]
@@ -92,9 +93,9 @@ class Schur:
         return du, dv, iterations
 
     def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
-        """A work array that is kept from call to call, at first 0."""
+        """A work array that is kept from call to call; t, which is first used times 0, begins with 0."""
         if name not in self.space or self.space[name].shape != shape:
-            self.space[name] = room.zeros(shape, dtype or self.dtype)
+            self.space[name] = (room.zeros if name == "t" else self.make)(shape, dtype or self.dtype)
         return self.space[name]
 
     def gradients(self, residual: Array, goal: Array) -> tuple[int, Array]:
@@ -154,7 +155,7 @@ class Schur:
             self.coarse.correct(c)
             corrections.append(c.copy())
             kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y, True)
-            w = room.zeros(residual.shape, self.dtype)
+            w = self.make(residual.shape, self.dtype)
             kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, w, row_dots, self.columns)
             for _ in range(2):  # twice is enough (Giraud, Langou, Rozloznik, Comput. Math. Appl. 50, 1069 (2005))
                 for j, v in enumerate(basis):
