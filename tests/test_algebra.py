@@ -145,6 +145,7 @@ def test_conductance_beside_a_junction():
     close(beside * found.conductance, differences(f, beside), found.solution, w)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(cases(junctions=st.booleans(), largest=4))
 def test_property_wires_drivers_and_voltages(case):

@@ -19,7 +19,7 @@ def kept():
 
 @pytest.mark.parametrize("shape", [(3,), (1, 40, 60), (2, 300, 300), (1, 1000, 1000)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rows_begin_at_cache_lines(shape, dtype):
+def test_arrays_begin_at_cache_lines(shape, dtype):
     for make in (room.empty, room.zeros):
         x = make(shape, dtype)
         assert x.shape == shape and x.dtype == dtype and x.flags.c_contiguous and x.flags.writeable

@@ -80,6 +80,7 @@ def test_beyond_the_table_its_end_slope(kind):
         assert_allclose(at(cells, end * (1 - 1e-9))[0], at_end, rtol=1e-6)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.sampled_from(KINDS))
 def test_property_rising_tables_rise(seed, kind):
     """Monotone between the points, slopes nowhere negative, slopes as differences; over 8 decades of current."""

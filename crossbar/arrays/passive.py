@@ -29,9 +29,11 @@ from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
 from crossbar.errors import ConvergenceError, DataError
+from crossbar.solvers.coarse import MOST
 from crossbar.solvers.lines import Plane, solve_planes
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
+_BYTES_A_HAT = 24  # and node along a line, of the coarse grid
 _BLOCK_CELLS = 2 ** 19  # inputs x cells solved side by side: few enough for the cache
 
 
@@ -98,7 +100,7 @@ class PassiveArray(ArrayAlgebra):
         if not rtol > 0:
             raise DataError("rtol must be positive")
         batch, cells = drives.batch, self.shape[0] * self.shape[1]
-        held = batch * cells * 16 if keep == "nodes" else 0
+        held = (batch * cells * 16 if keep == "nodes" else 0) + sum(_BYTES_A_HAT * min(k, MOST) * k for k in self.shape)
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(batch * cells, max(cells, _BLOCK_CELLS)))
         parts = []

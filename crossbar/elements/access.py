@@ -58,7 +58,7 @@ class TransistorCells:
         """Currents i from bit to source line [A], di/dv_bit and -di/dv_source [S], both at least 0; each (..., M, N).
 
         v_bit, v_source, gate : node voltages [V] that broadcast to (..., M, N); gate (M, 1) drives row by row. A cell whose
-        transistor is off (level 1) carries exactly 0 with slopes 0. NaN voltages give NaN.
+        transistor is off (level 1) carries exactly 0 with slopes 0. NaN at the bit or source node gives NaN.
         share, out : see `Series.current`; share (v_bit - v_source) is the voltage of the junction.
         """
         return self._series.current(v_bit, v_source, gate, self.v_bulk, share=share, out=out)

@@ -331,8 +331,8 @@ def _lane(x, at, c):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _abreast(x):  # type: ignore[no-untyped-def]
-    """Newton's method of `_in_series` on ABREAST cells with EKV transistors, which become SIMD: a lane whose step leaves the
-    bracket or that takes long is not met. x: lanes of numbers, one after the other, so that none is taken for another's."""
+    """(1) by plain Newton steps on ABREAST cells with EKV transistors, which become SIMD: a lane whose step leaves 0 to w, or
+    that takes long, is not met and left to `_in_series`. x: lanes of numbers in one array, so that none may alias."""
     for c in range(ABREAST):
         x[S + c], x[S + ABREAST + c], x[S + 2 * ABREAST + c], x[S + 3 * ABREAST + c], x[S + 4 * ABREAST + c], \
             x[S + 5 * ABREAST + c] = _pinched(_lane(x, D, c), x[GATE + c], x[BODY + c])

@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.intp]
 
 _PER_LENGTH = 3.0  # hats a healing length
 _CLOSEST = 2.0     # nodes from hat to hat
-_MOST = 384        # hats along one direction
+MOST = 384        # hats along one direction
 _RANGE = 1e8       # wire conductances count up to so many times the mean slope
 
 
@@ -91,7 +91,7 @@ def _count(wire: Array, slope: float) -> int:
     n = wire.size - 1
     inner = wire[1:-1]
     length = np.sqrt(inner.mean() / slope) if inner.size and inner.any() else 1.0
-    return int(min(n, _MOST, np.ceil(n / max(length / _PER_LENGTH, _CLOSEST)) + 2))
+    return int(min(n, MOST, np.ceil(n / max(length / _PER_LENGTH, _CLOSEST)) + 2))
 
 
 def _modes(hats: Hats, wire: Array) -> tuple[Array, Array]:

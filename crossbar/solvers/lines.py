@@ -38,6 +38,7 @@ _SERIAL = 100_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
 _WEAK = 1e3           # a segment so many times the least of its line separates stretches
 _NOTHING = np.empty((0, 0, 0))
+_FAINT = 0.01         # of what a segment could carry; noise beyond it hides currents, and their absence
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
 
 
@@ -50,10 +51,10 @@ class Law:
     two-terminal cells is, both slopes are one array.
     """
 
-    ohmic: Array | None = None  # (1 or B, M, N) [S]; between the same lines these are factorised once, for all calls
+    ohmic: Array | None = None  # (1 or B, M, N) [S]; between the same crossing lines these are factorised once, for all calls
     current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]] | None = None
     symmetric: bool = True
-    steps: list[Schur | Ladders] = field(default_factory=list)  # the last linear step, if ohmic
+    kept: dict[str, Schur] = field(default_factory=dict)  # "last": the step of crossing planes made last, if ohmic
 
     @property
     def linear(self) -> bool:
@@ -225,7 +226,6 @@ class _State:
             return
         law, self.law = self.law, Law(ohmic=slope)
         self.evaluate()
-        self.trace.append((0, float(self.relative().max())))
         du, dv, taken = self.step()(self.rho_u, self.rho_v, self.largest, _GUESS * self.misfit)
         self.law, self.iterations = law, taken
         del self.slopes
@@ -314,16 +314,20 @@ class _State:
         self.slopes = slope_u, slope_u if self.law.symmetric else slope_v
         volts = np.max([np.abs(end).max(axis=1) for p in (self.first, self.second) for end in (p.near, p.far)], axis=0)
         self.noise = _NOISE * volts * np.maximum(slope_u.sum(axis=(1, 2)), self.slopes[1].sum(axis=(1, 2)))
+        most = volts / min(float(plane.r.min(initial=np.inf, where=plane.r > 0)) for plane in (self.first, self.second))
+        self.noise = np.where(self.noise < _FAINT * most, self.noise, 0.0)
 
     def step(self) -> Schur | Ladders:
         """The linear step at the present slopes."""
         lines = self.first.r, self.second.r
-        for kept in self.law.steps:
-            if kept.r[0] is lines[0] and kept.r[1] is lines[1]:
-                return kept
-        made = Schur(*lines, *self.slopes) if self.crossed else Ladders(*lines, *self.slopes)
+        if not self.crossed:
+            return Ladders(*lines, *self.slopes)
+        last = self.law.kept.get("last")
+        if last is not None and last.r[0] is lines[0] and last.r[1] is lines[1]:
+            return last
+        made = Schur(*lines, *self.slopes)
         if self.law.linear:
-            self.law.steps[:] = [made]
+            self.law.kept["last"] = made
         return made
 
     def solved(self, rtol: float) -> Mask:
@@ -365,6 +369,7 @@ def _newton(state: _State, rtol: float) -> _State:
         if before is not None and (state.misfit <= _CLOSE * state.carried).all():
             state.fold()
         if step is None or not state.law.linear:
+            step = None  # gives its memory back first
             step = state.step()
         goal = _goal(state, before, rtol)
         du, dv, taken = step(state.rho_u, state.rho_v, state.largest, goal)

@@ -1,4 +1,4 @@
-"""Work arrays of the solvers: rows begin at cache lines, and small ones come back for the next solve.
+"""Work arrays of the solvers: they begin at cache lines, and small ones come back for the next solve.
 
 A fresh page of memory costs more than the sweeps through it in arrays of up to some hundred lines, and a vector that straddles
 two cache lines is two reads. An array made here gives its memory back when the last view of it is gone, whoever holds it.
@@ -24,8 +24,10 @@ class _Lease:
     free: ClassVar[dict[int, list[npt.NDArray[np.uint8]]]] = {}
 
     def __init__(self, size: int) -> None:
-        blocks = self.free.get(size)
-        self.block = blocks.pop() if blocks else np.empty(size, np.uint8)
+        try:
+            self.block = self.free[size].pop()
+        except (KeyError, IndexError):
+            self.block = np.empty(size, np.uint8)
         self.__array_interface__ = self.block.__array_interface__
 
     def __del__(self, most: int = _KEPT) -> None:

@@ -59,13 +59,16 @@ class Schur:
         means = [np.asarray(s.mean(axis=(1, 2))) for s in ((slope_first,) if self.symmetric else self.slopes)]
         self.coarse = Coarse(r_first, r_second, means[0], means[-1], self.dtype)
         self.space: dict[str, Array] = {}
+        self.exact: Schur | None = None
 
     def __call__(self, rho_u: Array, rho_v: Array, largest: Array, goal: Array) -> tuple[Array, Array, int]:
         """du (B, N, M), dv (B, M, N) and the iterations taken until sum |rho_v - currents| (B,) is about `goal`.
 
         largest (B,): the largest of |rho_u| and |rho_v|. In float32 a solve is repeated for what it left, in float64, and
-        where that does not help the whole is done in float64.
+        where that does not help the whole, and every later one, is done in float64.
         """
+        if self.exact is not None:
+            return self.exact(rho_u, rho_v, largest, goal)
         scale = 1 / np.where(largest > 1e-290, largest, 1.0)
         b, m, _ = rho_v.shape
         inside = (b, *self.g_first.shape[1:])
@@ -86,9 +89,9 @@ class Schur:
             before, norm, scale = norm, left.sum(axis=1) / after, after
             if (norm <= _NEAR * goal).all():
                 break
-            if self.dtype == np.float32 and (norm > np.maximum(goal, _STALLED * before)).any():
-                exact = Schur(*self.r, *self.slopes, np.float64)
-                du, dv, count = exact(rho_u, rho_v, largest, goal)
+            if self.dtype == np.float32 and not (norm <= np.maximum(goal, _STALLED * before)).all():  # or NaN
+                self.exact = Schur(*self.r, *self.slopes, np.float64)
+                du, dv, count = self.exact(rho_u, rho_v, largest, goal)
                 return du, dv, iterations + count
         return du, dv, iterations
 
