@@ -6,7 +6,7 @@ import psutil
 
 from crossbar.errors import SizeError
 
-SMALL = 2 ** 22  # [byte] not worth the question
+SMALL = 2 ** 12  # [byte] not worth the question
 _CGROUP_FILES = (  # limit and use in bytes, cgroup v2 then v1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),

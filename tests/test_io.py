@@ -332,7 +332,6 @@ def test_a_file_beyond_the_memory_or_no_file_is_refused(run: Run, tmp_path: Path
     (tmp_path / "empty.raw").touch()
     with pytest.raises(DataError, match="empty"):
         read_raw(tmp_path / "empty.raw")
-    monkeypatch.setattr(memory, "SMALL", 0)
     monkeypatch.setattr(memory, "available", lambda: 1000)
     with pytest.raises(SizeError, match="rawfile"):
         read_raw(tmp_path / "out.raw")

@@ -262,7 +262,6 @@ def test_a_matrix_beyond_the_memory_is_a_size_error(tmp_path: Path, monkeypatch:
     save_text(tmp_path / "g.csv", g)
     np.save(tmp_path / "g.npy", g)
     np.savez_compressed(tmp_path / "g.npz", g)
-    monkeypatch.setattr(memory, "SMALL", 0)
     for limit, refused in ((g.nbytes, True), (1e9, False)):
         monkeypatch.setattr(memory, "available", lambda limit=limit: limit)
         for name in ("g.csv", "g.npy", "g.npz"):

@@ -336,7 +336,6 @@ def test_where_the_general_path_does_not_fit_both_reasons_are_given(blocks_at_an
                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     c = deck(OHMIC, GRID, *ATTACHED["shared supply"][0]).circuit
     monkeypatch.setattr(coupled, "_MAX_STEPS", 2)
-    monkeypatch.setattr(memory, "SMALL", 0)
     monkeypatch.setattr(memory, "available", lambda: 10 ** 5)
     with pytest.raises(ConvergenceError, match="disagree.*general path.*GiB"):
         xb.operating_point(c)

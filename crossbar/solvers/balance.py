@@ -161,7 +161,7 @@ def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _turn(x, b, top, height, left, width, out):  # type: ignore[no-untyped-def]
+def turn(x, b, top, height, left, width, out):  # type: ignore[no-untyped-def]
     """out[i, j] = x[b, left + j, top + i], four rows of x at a time."""
     whole = width - width % 4
     for j in range(0, whole, 4):
@@ -202,9 +202,9 @@ def across_cells(base_u, u, base_v, v, g, out, turned):  # type: ignore[no-untyp
         base, level = np.empty((TILE, STRIP)), np.empty((TILE, STRIP))
         for left in range(0, columns, STRIP):
             width = min(STRIP, columns - left)
-            _turn(base_u, b, lo, height, left, width, base)
+            turn(base_u, b, lo, height, left, width, base)
             if moved:
-                _turn(u, b, lo, height, left, width, level)
+                turn(u, b, lo, height, left, width, level)
             for i in range(height):
                 out_i, base_i, level_i = out[b, lo + i, left:left + width], base[i], level[i]
                 base_v_i = base_v[b, lo + i, left:left + width]
@@ -235,7 +235,7 @@ def transpose(x, out):  # type: ignore[no-untyped-def]
         tile = np.empty((STRIP, STRIP))
         for top in range(0, columns, STRIP):
             height = min(STRIP, columns - top)
-            _turn(x, b, top, height, lo, width, tile)
+            turn(x, b, top, height, lo, width, tile)
             for i in range(height):
                 out[b, top + i, lo:lo + width] = tile[i, :width]
 

@@ -23,9 +23,10 @@ contiguous loop. Cell arrays, such as slopes, have a batch of 1 where all inputs
 import numpy as np
 from numba import njit, prange
 
+from crossbar.solvers.balance import turn
+
 WIDEST = 64  # lines of a panel
 EXACT = 32   # lines per block in the float64 solves, which keep three numbers a node in cache
-ROWS, COLUMNS = 4, 64  # of the tiles in which a block is transposed
 
 
 def blocks(lines: int, width: int) -> int:
@@ -37,20 +38,6 @@ def panels(lines: int) -> tuple[int, int]:
     """Number of panels and their width for so many lines: up to WIDEST, whole cache lines of float64."""
     count = blocks(lines, WIDEST)
     return count, 8 * blocks(blocks(lines, count), 8)
-
-
-@njit(cache=True)
-def _turned(d, b, lo, hi, out):  # type: ignore[no-untyped-def]
-    """out[j, i - lo] = d[b, i, j] for the rows lo to hi, in tiles."""
-    columns = d.shape[2]
-    for top in range(0, hi - lo, ROWS):
-        for left in range(0, columns, COLUMNS):
-            right = min(left + COLUMNS, columns)
-            part = out[left:right]
-            for i in range(top, min(top + ROWS, hi - lo)):
-                d_i = d[b, lo + i, left:right]
-                for j in range(right - left):
-                    part[j, i] = d_i[j]
 
 
 @njit(cache=True, error_model="numpy")
@@ -104,7 +91,7 @@ def factor(r, d, a, h, across):  # type: ignore[no-untyped-def]
         lo, hi = q * width, min(q * width + width, lines)
         own = np.empty((n, hi - lo))
         if across:
-            _turned(d, b, lo, hi, own)
+            turn(d, b, 0, n, lo, hi - lo, own)
         else:
             for j in range(n):
                 own[j] = d[b, j, lo:hi]
@@ -362,7 +349,7 @@ def finish_first(r, d, d_in, v, rho_u, u, rho_v, currents, scale, residual, norm
         count = min(lo + EXACT, lines) - lo
         own, a, h, norm = np.empty((n, count)), np.empty((n, count)), np.empty((n, count)), np.zeros(width)
         k = begin if together == 1 else 0
-        _turned(d, k, lo, lo + count, own)
+        turn(d, k, 0, n, lo, count, own)
         _pivots(r, lo, own, a, h)
         for b in range(begin, min(begin + together, batch)):
             for left in range(0, n, width):

@@ -42,7 +42,7 @@ _FAINT = 0.01         # of what a segment could carry; noise beyond it hides cur
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Law:
     """What the cells carry: conductances, or current(cell, foot) -> i, di/du, -di/dv.
 
@@ -54,7 +54,7 @@ class Law:
     ohmic: Array | None = None  # (1 or B, M, N) [S]; between the same crossing lines these are factorised once, for all calls
     current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]] | None = None
     symmetric: bool = True
-    kept: dict[str, Schur] = field(default_factory=dict)  # "last": the step of crossing planes made last, if ohmic
+    last: Schur | None = None  # if ohmic, the step of crossing planes that was made last
 
     @property
     def linear(self) -> bool:
@@ -100,11 +100,16 @@ class Plane:
         return np.where(total > 0, self.near - self.far, 0.0) / np.where(total > 0, total, 1.0)
 
     @cached_property
+    def least(self) -> Array:
+        """(L or 1,) least resistance of a line's segments that is not 0, inf if there is none [ohm]."""
+        return np.asarray(np.where(self.r > 0, self.r, np.inf).min(axis=0))
+
+    @cached_property
     def loose(self) -> list[tuple[Array, bool]]:
         """Resistances (L or 1,) from which on segments separate stretches of line that get a voltage of their own, and whether
         that drives current: openings, then weak segments; only what some stretch hangs on at both ends."""
         opened = np.full(self.r.shape[1], np.inf)
-        weak = _WEAK * np.where(self.r > 0, self.r, np.inf).min(axis=0)
+        weak = _WEAK * self.least
         return [(limit, drives) for limit, drives in ((opened, False), (weak, True))
                 if ((self.r >= limit).sum(axis=0) > 1).any()]
 
@@ -229,18 +234,19 @@ class _State:
         du, dv, taken = self.step()(self.rho_u, self.rho_v, self.largest, _GUESS * self.misfit)
         self.law, self.iterations = law, taken
         del self.slopes
-        self.u += du
-        self.v += dv
-        self.moved = True
-        self.rebase()
+        self.shift(du, dv, np.ones(len(dv)))
 
     def move(self, du: Array, dv: Array, scale: Array) -> None:
         """x += scale (B,) times delta, and all that follows from it."""
+        self.shift(du, dv, scale)
+        self.evaluate()
+
+    def shift(self, du: Array, dv: Array, scale: Array) -> None:
+        """x += scale (B,) times delta, alone."""
         balance.add(self.u, scale, du)
         balance.add(self.v, scale, dv)
         self.moved = True
         self.rebase()
-        self.evaluate()
 
     def rebase(self) -> None:
         """Let base and shift take over the common part of deviations on stretches behind openings and weak segments; on pieces
@@ -314,7 +320,7 @@ class _State:
         self.slopes = slope_u, slope_u if self.law.symmetric else slope_v
         volts = np.max([np.abs(end).max(axis=1) for p in (self.first, self.second) for end in (p.near, p.far)], axis=0)
         self.noise = _NOISE * volts * np.maximum(slope_u.sum(axis=(1, 2)), self.slopes[1].sum(axis=(1, 2)))
-        most = volts / min(float(plane.r.min(initial=np.inf, where=plane.r > 0)) for plane in (self.first, self.second))
+        most = volts / min(float(plane.least.min()) for plane in (self.first, self.second))
         self.noise = np.where(self.noise < _FAINT * most, self.noise, 0.0)
 
     def step(self) -> Schur | Ladders:
@@ -322,12 +328,12 @@ class _State:
         lines = self.first.r, self.second.r
         if not self.crossed:
             return Ladders(*lines, *self.slopes)
-        last = self.law.kept.get("last")
+        last = self.law.last
         if last is not None and last.r[0] is lines[0] and last.r[1] is lines[1]:
             return last
         made = Schur(*lines, *self.slopes)
         if self.law.linear:
-            self.law.kept["last"] = made
+            self.law.last = made
         return made
 
     def solved(self, rtol: float) -> Mask:
