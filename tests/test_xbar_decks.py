@@ -77,7 +77,7 @@ ATTACHED = {
     "resistors between lines": ([DRIVE, SENSE, "rx[0:3] b[0:3] b[1:4] 80", READ], 12),
     "current sources": (["iw[0:5] 0 w[0:5] 20u", SENSE, READ], 9),
     "a current source into a floating line": (["iw 0 w[2] 20u", "rs b[3] 0 50", READ], 5),
-    "both ends on one driver": ([DRIVE, SENSE, READ.replace("grid", "grid wr=w[0:5]")], 18),
+    "both ends on one driver": ([DRIVE, SENSE, READ.replace("grid", "grid wr=w[0:5]")], 16),
     "both ends driven": ([DRIVE, SENSE, "vr[0:5] r[0:5] 0 0.1", "vt t 0 0.05",
                           READ.replace("grid", "grid wr=r[0:5] bt=t")], 4),
     "cascade through amplifiers": ([DRIVE, SENSE, READ, "ea[0:4] a[0:4] 0 b[0:4] 0 20",
