@@ -1,17 +1,50 @@
-"""Solutions of blocks of inputs put together."""
+"""Blocks of inputs: what belongs to each, and their solutions put together."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from crossbar.elements.base import IntArray
+from crossbar.elements.base import Array, IntArray
+from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.solution import PlanesState
+from crossbar.errors import DataError
 
 Solution = TypeVar("Solution", bound=PlanesState)
 
 _BY_INPUT = ("residual", "relative_residual", "terminal_voltage", "terminal_current", "nodes", "gate", "share")
+
+
+def in_states(cells: Cells, states: npt.ArrayLike | None) -> Cells:
+    """The cells, stacked if there are states (batch, M, N), one for each input. Raises DataError for what are none."""
+    if states is None:
+        return cells
+    if not isinstance(cells, MTJCells):
+        raise DataError(f"states are those of MTJCells; these are {type(cells).__name__}")
+    if np.ndim(states) != 3 or np.shape(states)[1:] != cells.shape:
+        raise DataError(f"states of the inputs must have shape (batch, {cells.shape[0]}, {cells.shape[1]}), got {np.shape(states)}")
+    return cells.in_state(states)
+
+
+def of_inputs(cells: Cells, which: IntArray | int) -> Cells:
+    """The cells of some inputs, or of one."""
+    if not cells.stacked:
+        return cells
+    assert isinstance(cells, MTJCells) and cells.m_z is not None  # `in_states` saw to it
+    return cells.in_state(cells.m_z[which])
+
+
+def begin(start: PlanesState | None, which: IntArray, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
+    """Node voltages (B or 1, M, N) of a solution for some of (batch, M, N) inputs to begin with. Raises DataError where it does
+    not fit."""
+    if start is None:
+        return None
+    if start.nodes is None or start.nodes[0].shape not in (shape, shape[1:]):
+        raise DataError(f"start is a solution with its node voltages, of {shape[0]} inputs or one, on {shape[1]} x {shape[2]} cells")
+    first, second = (x if x.ndim == 2 else x[which] for x in start.nodes)
+    return first.reshape(-1, *shape[1:]), second.reshape(-1, *shape[1:])
 
 
 def gather(parts: list[tuple[IntArray, Solution]], single: bool) -> Solution:

@@ -71,6 +71,12 @@ class Drives:
         return replace(self, volts={s: v[which] for s, v in self.volts.items()},
                        on={s: m[which] for s, m in self.on.items()})
 
+    def repeated(self, batch: int) -> "Drives":
+        """The same input so many times; raises DataError for another number of inputs."""
+        if self.batch not in (1, batch):
+            raise DataError(f"{self.batch} inputs do not fit {batch} states of the cells")
+        return replace(self.take(np.zeros(batch, np.intp)) if self.batch == 1 else self, single=False)
+
     def groups(self) -> list[IntArray]:
         """Indices of inputs with the same ends open."""
         pattern = np.concatenate(list(self.on.values()), axis=1)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.arrays.blocks import gather
+from crossbar.arrays.blocks import begin, gather, in_states, of_inputs
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
@@ -64,6 +64,8 @@ class OneTransistorArray:
             raise DataError(f'source_lines is "parallel" or "orthogonal", not {source_lines!r}')
         pairs = _pairs(cells, transistor, v_bulk)
         m, n = pairs.shape
+        if pairs.cells.stacked:
+            raise DataError("an array's cells are in one state; give others to solve(states=...)")
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
         parallel = source_lines == "parallel"
         checked = {"cells": pairs, "parallel": parallel,
@@ -90,17 +92,20 @@ class OneTransistorArray:
                                   source_lines="parallel" if self.parallel else "orthogonal", r_driver=self.r_driver)
 
     def solve(self, gate: npt.ArrayLike, bit_top: Drive = None, bit_bottom: Drive = None, source_top: Drive = None,
-              source_bottom: Drive = None, source_left: Drive = None, source_right: Drive = None, *, rtol: float = 1e-10,
-              keep: Literal["nodes", "terminals"] = "nodes") -> TransistorSolution:
+              source_bottom: Drive = None, source_left: Drive = None, source_right: Drive = None, *,
+              states: npt.ArrayLike | None = None, rtol: float = 1e-10, keep: Literal["nodes", "terminals"] = "nodes",
+              start: TransistorSolution | None = None) -> TransistorSolution:
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         gate : gate line voltages [V], scalar, (M,) or (batch, M). None leaves a side open, as masked entries (numpy.ma) do a
-        line's end. Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven;
-        ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
+        line's end. states, start : as of `PassiveArray.solve`.
+        Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven; ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
         """
         given = {"bit_top": bit_top, "bit_bottom": bit_bottom, "source_top": source_top, "source_bottom": source_bottom,
                  "source_left": source_left, "source_right": source_right}
-        drives = self._drives(gate, given)
+        drives, junctions = self._drives(gate, given), in_states(self.cells.cells, states)
+        if junctions.stacked:
+            drives = drives.repeated(len(np.asarray(states)))
         if keep not in ("nodes", "terminals"):
             raise DataError('keep is "nodes" or "terminals"')
         if not rtol > 0:
@@ -109,9 +114,15 @@ class OneTransistorArray:
         held = drives.batch * cells * 24 if keep == "nodes" else 0
         memory.require(f"{drives.batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(drives.batch * cells, max(cells, _BLOCK_CELLS)))
-        parts = [(which, self._solve(drives.take(which), rtol, keep == "nodes"))
-                 for which in drives.blocks(max(1, _BLOCK_CELLS // cells))]
-        return gather(parts, drives.single)
+        pairs = replace(self.cells, cells=junctions) if junctions.stacked else self.cells
+        parts = []
+        for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
+            some = replace(pairs, cells=of_inputs(junctions, which)) if junctions.stacked else pairs
+            share = None if start is None or start.share is None else start.share.reshape(-1, *self.shape)
+            parts.append((which, self._solve(
+                drives.take(which), some, begin(start, which, (drives.batch, *self.shape)),
+                share if share is None or len(share) == 1 else share[which], rtol, keep == "nodes")))
+        return replace(gather(parts, drives.single), cells=pairs)
 
     def to_circuit(self, gate: npt.ArrayLike, **sides: Drive) -> Circuit:
         """The array as elements, with a source `v_<side>[k]` at node `<side>[k]` for every connected end and `v_gate[i]`; its
@@ -148,43 +159,26 @@ class OneTransistorArray:
             return np.asarray(self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0)
         return isolated_nodes(source, bit, conducting, alongside=self.parallel)
 
-    def _solve(self, drives: Drives, rtol: float, nodes: bool) -> TransistorSolution:
+    def _solve(self, drives: Drives, cells: TransistorCells, start: tuple[Array, Array] | None, shared: Array | None,
+               rtol: float, nodes: bool) -> TransistorSolution:
         source, bit = self._wires(drives)
         drives.check_shorts(source, bit)
         isolated = self._isolated(source, bit, drives)
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         share = room.empty((drives.batch, *self.shape))
-        share.fill(np.nan)
+        share[:] = np.nan if shared is None else shared
         done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
-                            Law(current=self._law(drives, isolated, share), symmetric=False), crossed=not self.parallel,
-                            rtol=rtol, nodes=nodes)
+                            Law(current=_law(cells, drives, isolated, share), symmetric=False), crossed=not self.parallel,
+                            rtol=rtol, nodes=nodes, start=start)
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):
                 x[:, lost] = np.nan
         return TransistorSolution(
-            cells=self.cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
+            cells=cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={s: np.where(drives.connected[s], drives.volts[s], np.nan) for s in self.sides},
             terminal_current=dict(zip(self.sides, done.out, strict=True)), nodes=done.nodes, gate=drives.volts[_GATE],
             share=share if nodes else None, residual=done.residual, relative_residual=done.relative_residual,
             iterations=done.iterations, method="lines")
-
-    def _law(self, drives: Drives, isolated: tuple[Mask, Mask] | None,
-             share: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
-        """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
-        alive = None if isolated is None else ~(isolated[0] | isolated[1])
-        gate = drives.volts[_GATE][:, :, None]
-        slopes = room.empty(share.shape), room.empty(share.shape)
-
-        def current(cell: Array, foot: Callable[[], Array]) -> tuple[Array, Array, Array]:
-            v_bit = foot()
-            v_source = v_bit + cell
-            i, d_bit, d_source = self.cells.current(v_bit, v_source, gate, share=share, out=(cell, *slopes))
-            np.negative(i, out=i)
-            if alive is not None:
-                for x in (i, d_bit, d_source):
-                    x *= alive
-            return i, d_source, d_bit
-        return current
 
     def _circuit(self, drives: Drives) -> Circuit:
         m, n = self.shape
@@ -211,6 +205,25 @@ class OneTransistorArray:
                                         np.column_stack([x.ravel()[which] for x in nodes]), which):
             builder.add(batch)
         return builder.build()
+
+
+def _law(cells: TransistorCells, drives: Drives, isolated: tuple[Mask, Mask] | None,
+         share: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
+    """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
+    alive = None if isolated is None else ~(isolated[0] | isolated[1])
+    gate = drives.volts[_GATE][:, :, None]
+    slopes = room.empty(share.shape), room.empty(share.shape)
+
+    def current(cell: Array, foot: Callable[[], Array]) -> tuple[Array, Array, Array]:
+        v_bit = foot()
+        v_source = v_bit + cell
+        i, d_bit, d_source = cells.current(v_bit, v_source, gate, share=share, out=(cell, *slopes))
+        np.negative(i, out=i)
+        if alive is not None:
+            for x in (i, d_bit, d_source):
+                x *= alive
+        return i, d_source, d_bit
+    return current
 
 
 def _sides(parallel: bool) -> tuple[str, str, str, str]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
-from crossbar.arrays.blocks import gather
+from crossbar.arrays.blocks import begin, gather, in_states, of_inputs
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
@@ -55,6 +55,8 @@ class PassiveArray(ArrayAlgebra):
     def __init__(self, cells: Cells | npt.ArrayLike, *, r_word: npt.ArrayLike = 2.0, r_bit: npt.ArrayLike = 2.0,
                  r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
         m, n = cells.shape if isinstance(cells, Cells) else _shape(cells)
+        if isinstance(cells, Cells) and cells.stacked:
+            raise DataError("an array's cells are in one state; give others to solve(states=...)")
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
         checked = {"cells": cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]")),
                    "r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
@@ -86,15 +88,20 @@ class PassiveArray(ArrayAlgebra):
         return PassiveArray(cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver)
 
     def solve(self, word_left: Drive = None, word_right: Drive = None, bit_top: Drive = None,
-              bit_bottom: Drive = 0.0, *, rtol: float = 1e-10, keep: Literal["nodes", "terminals"] = "nodes",
-              method: Literal["lines", "general"] = "lines") -> ArraySolution:
+              bit_bottom: Drive = 0.0, *, states: npt.ArrayLike | None = None, rtol: float = 1e-10,
+              keep: Literal["nodes", "terminals"] = "nodes", method: Literal["lines", "general"] = "lines",
+              start: ArraySolution | None = None) -> ArraySolution:
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
-        None leaves a side open; masked entries (numpy.ma) leave those lines' ends open. Raises DataError for NaN, a wrong
-        shape, or if no end is driven; TopologyError where 0 ohm joins two voltages; ConvergenceError if sum |KCL| stays
-        above rtol times sum |cell current|.
+        None leaves a side open; masked entries (numpy.ma) leave those lines' ends open.
+        states : (batch, M, N) cos(theta) of the junctions for each input, in place of the array's own.
+        start : a solution whose node voltages are near those of this one, to begin with.
+        Raises DataError for NaN, a wrong shape, or if no end is driven; TopologyError where 0 ohm joins two voltages;
+        ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
         """
-        drives = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape)
+        drives, junctions = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape), in_states(self.cells, states)
+        if junctions.stacked:
+            drives = drives.repeated(len(np.asarray(states)))
         if method not in ("lines", "general") or keep not in ("nodes", "terminals"):
             raise DataError('method is "lines" or "general", keep is "nodes" or "terminals"')
         if not rtol > 0:
@@ -106,9 +113,10 @@ class PassiveArray(ArrayAlgebra):
         parts = []
         for group in drives.groups():
             solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
-            parts += [(which, solve(drives.take(which), rtol, keep == "nodes"))
+            parts += [(which, solve(drives.take(which), of_inputs(junctions, which), begin(start, which, (batch, *self.shape)),
+                                    rtol, keep == "nodes"))
                       for which in pieces(group, max(1, _BLOCK_CELLS // cells))]
-        return gather(parts, drives.single)
+        return replace(gather(parts, drives.single), cells=junctions)
 
     def transfer(self, source: str, sink: str, **others: Drive) -> Array:
         """Transfer conductances T (lines of source, lines of sink) [S] of linear cells: sink current = v_source @ T.
@@ -136,20 +144,21 @@ class PassiveArray(ArrayAlgebra):
         drives = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape)
         if drives.batch != 1:
             raise DataError("a circuit holds one input; drives are scalars or (lines,)")
-        return self._circuit(drives)
+        return self._circuit(drives, self.cells)
 
-    def _circuit(self, drives: Drives) -> Circuit:
+    def _circuit(self, drives: Drives, cells: Cells) -> Circuit:
         builder = CircuitBuilder(title=f"{self.shape[0]} x {self.shape[1]} passive array")
         terminals = {side: add_sources(builder, side, drives.volts[side][0], on)
                      for side, on in drives.connected.items() if on.any()}
-        builder.add_array(Xbar(name="x", cells=self.cells, r_word=self.r_word, r_bit=self.r_bit,
+        builder.add_array(Xbar(name="x", cells=cells, r_word=self.r_word, r_bit=self.r_bit,
                                r_driver=self.r_driver, terminals=terminals))
         return builder.build()
 
-    def _solve_general(self, drives: Drives, rtol: float, nodes: bool) -> ArraySolution:
+    def _solve_general(self, drives: Drives, cells: Cells, _: object, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
-            point = operating_point(self._circuit(drives.take(np.array([k]))), reltol=rtol, method="general")
+            one = of_inputs(cells, k)
+            point = operating_point(self._circuit(drives.take(np.array([k])), one), reltol=rtol, method="general")
             solution = point.array("x")
             if solution.relative_residual > rtol:
                 raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
@@ -157,7 +166,8 @@ class PassiveArray(ArrayAlgebra):
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return gather(parts, single=False)
 
-    def _lines_solver(self, drives: Drives) -> Callable[[Drives, float, bool], ArraySolution]:
+    def _lines_solver(self, drives: Drives,
+                      ) -> Callable[[Drives, Cells, tuple[Array, Array] | None, float, bool], ArraySolution]:
         """What solves blocks of the inputs by lines; made once for all of them."""
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
@@ -165,16 +175,17 @@ class PassiveArray(ArrayAlgebra):
         isolated = isolated_nodes(r_word, r_bit.T, lambda: self.cells.conducts)
         volts = [drives.volts[side] for side in SIDES]
         words, bits = Plane.of(r_word.T, *volts[:2]), Plane.of(r_bit, *volts[2:])
-        law = cell_law(self.cells, isolated)
+        common = cell_law(self.cells, isolated)
 
-        def solve(block: Drives, rtol: float, nodes: bool) -> ArraySolution:
+        def solve(block: Drives, cells: Cells, start: tuple[Array, Array] | None, rtol: float, nodes: bool) -> ArraySolution:
             left, right, top, bottom = (block.volts[side] for side in SIDES)
-            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes)
+            law = cell_law(cells, isolated) if cells.stacked else common
+            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes, start=start)
             if isolated is not None and done.nodes is not None:
                 for x, lost in zip(done.nodes, isolated, strict=True):
                     x[:, lost] = np.nan
             return ArraySolution(
-                cells=self.cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
+                cells=cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver,
                 terminal_voltage={side: np.where(on[side], block.volts[side], np.nan) for side in SIDES},
                 terminal_current=dict(zip(SIDES, done.out, strict=True)), nodes=done.nodes,
                 residual=done.residual, relative_residual=done.relative_residual, iterations=done.iterations,

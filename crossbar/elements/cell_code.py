@@ -1,7 +1,7 @@
 """Laws of single devices and of two in series (numba), and loops over the cells of an array; plain arrays in and out.
 
 A parameter of many cells is a matrix (1 or M, 1 or N), a voltage an array (1 or B, 1 or M, 1 or N): where a length is 1 the entry
-serves all, so nothing is repeated in memory.
+serves all, so nothing is repeated in memory. A parameter that differs from input to input has the rows of all, (B M, N).
 
 Series: a junction (voltage u, slope g_j) and a second device (voltage d = w - u, slope g_d) carry the same current,
 
@@ -271,9 +271,17 @@ def _at(x, i, j):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def _six(p, i, j):  # type: ignore[no-untyped-def]
-    """The six parameters of cell (i, j)."""
-    return _at(p[0], i, j), _at(p[1], i, j), _at(p[2], i, j), _at(p[3], i, j), _at(p[4], i, j), _at(p[5], i, j)
+def _rows(p, task):  # type: ignore[no-untyped-def]
+    """Row `task` = b M + m of each of six parameters (1 or M or B M, 1 or N)."""
+    return (p[0][task % p[0].shape[0]], p[1][task % p[1].shape[0]], p[2][task % p[2].shape[0]],
+            p[3][task % p[3].shape[0]], p[4][task % p[4].shape[0]], p[5][task % p[5].shape[0]])
+
+
+@njit(cache=True, inline="always")
+def _six(row, n):  # type: ignore[no-untyped-def]
+    """The six parameters of cell n of a row."""
+    return (row[0][n * (row[0].size > 1)], row[1][n * (row[1].size > 1)], row[2][n * (row[2].size > 1)],
+            row[3][n * (row[3].size > 1)], row[4][n * (row[4].size > 1)], row[5][n * (row[5].size > 1)])
 
 
 @njit(cache=True, inline="always")
@@ -286,9 +294,9 @@ def junctions(p, v, i, g):  # type: ignore[no-untyped-def]
     """i, g (B, M, N) of junctions at v (B, M, N); p: six matrices, see `_junction`."""
     batch, rows, columns = v.shape
     for task in prange(batch * rows):
-        b, m = task // rows, task % rows
+        b, m, row = task // rows, task % rows, _rows(p, task)
         for n in range(columns):
-            i[b, m, n], g[b, m, n] = _junction(_six(p, m, n), v[b, m, n])
+            i[b, m, n], g[b, m, n] = _junction(_six(row, n), v[b, m, n])
 
 
 @njit(cache=True, error_model="numpy")
@@ -306,14 +314,15 @@ def transistors(kind, p, d, v_gs, v_bs, out):  # type: ignore[no-untyped-def]
 def selectors(kind, p, d, i, g):  # type: ignore[no-untyped-def]
     """i, g (M, N) of selectors at d (M, N); p: six matrices."""
     for m in range(d.shape[0]):
+        row = _rows(p, m)
         for n in range(d.shape[1]):
-            i[m, n], g[m, n] = _selector(kind, _six(p, m, n), d[m, n])
+            i[m, n], g[m, n] = _selector(kind, _six(row, n), d[m, n])
 
 
 @njit(cache=True, inline="always")
 def _laid(x, at, matrix, m, left):  # type: ignore[no-untyped-def]
-    """x[at], x[at + 1], ...: row m of a matrix (1 or M, 1 or N) from column `left` on; past its end the last once more."""
-    row = matrix[m * (matrix.shape[0] > 1), left * (matrix.shape[1] > 1):]
+    """x[at], x[at + 1], ...: row m, or the only one, of a matrix from column `left` on; past its end the last once more."""
+    row = matrix[m % matrix.shape[0], left * (matrix.shape[1] > 1):]
     if row.size >= ABREAST:
         for c in range(ABREAST):
             x[at + c] = row[c]
@@ -366,12 +375,12 @@ def _abreast(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _row_abreast(junction, device, bulk, a, b, gate, share, keep, m, i, g_a, g_b, x):  # type: ignore[no-untyped-def]
-    """Row m of `series` with EKV transistors, as far as it is quick: i (N,) is NaN where it is not."""
+def _row_abreast(junction, device, bulk, a, b, gate, share, keep, m, task, i, g_a, g_b, x):  # type: ignore[no-untyped-def]
+    """Row m of an input of `series` with EKV transistors, as far as it is quick: i (N,) is NaN where it is not."""
     for left in range(0, i.size, ABREAST):
         for k in range(6):
-            _laid(x, J + k * ABREAST, junction[k], m, left)
-            _laid(x, D + k * ABREAST, device[k], m, left)
+            _laid(x, J + k * ABREAST, junction[k], task, left)
+            _laid(x, D + k * ABREAST, device[k], task, left)
         for at, matrix in ((W, a), (BODY, b), (GATE, gate), (U, share)):
             _laid(x, at, matrix, m, left)
         for c in range(ABREAST):
@@ -396,7 +405,7 @@ def _row_abreast(junction, device, bulk, a, b, gate, share, keep, m, i, g_a, g_b
 def series(kind, junction, device, bulk, v_a, v_b, gate, share, keep, i, g_a, g_b, failed):  # type: ignore[no-untyped-def]
     """Junctions from v_a to the inner node, second devices from there to v_b.
 
-    junction, device : six matrices each. bulk [V], v_a, v_b, gate (1 or B, 1 or M, 1 or N) [V].
+    junction, device : six parameters each. bulk [V], v_a, v_b, gate (1 or B, 1 or M, 1 or N) [V].
     share : u / (v_a - v_b), NaN where there is no start; replaced by the result if `keep`.
     i, g_a = di/dv_a, g_b = -di/dv_b (B, M, N); failed (B M,): cells of each row in which (1) was not met.
     """
@@ -405,15 +414,16 @@ def series(kind, junction, device, bulk, v_a, v_b, gate, share, keep, i, g_a, g_
         b, m = task // rows, task % rows
         a_b, b_b, gate_b, share_b = _plane(v_a, b), _plane(v_b, b), _plane(gate, b), _plane(share, b)
         if kind == EKV:
-            _row_abreast(junction, device, bulk, a_b, b_b, gate_b, share_b, keep, m, i[b, m], g_a[b, m], g_b[b, m],
+            _row_abreast(junction, device, bulk, a_b, b_b, gate_b, share_b, keep, m, task, i[b, m], g_a[b, m], g_b[b, m],
                          np.empty(LANES * ABREAST))
+        row, row_device = _rows(junction, task), _rows(device, task)
         bad = 0
         for n in range(columns):
             if kind == EKV and i[b, m, n] == i[b, m, n]:
                 continue
             top, bottom = _at(a_b, m, n), _at(b_b, m, n)
-            w, mtj = top - bottom, _six(junction, m, n)
-            u, current, to_a, to_b, met = _in_series(kind, mtj, _six(device, m, n), w, _at(gate_b, m, n) - bottom, bulk - bottom,
+            w, mtj = top - bottom, _six(row, n)
+            u, current, to_a, to_b, met = _in_series(kind, mtj, _six(row_device, n), w, _at(gate_b, m, n) - bottom, bulk - bottom,
                                                      _at(share_b, m, n) * w)
             i[b, m, n], g_a[b, m, n], g_b[b, m, n] = current, to_a, to_b
             if keep:

@@ -46,6 +46,11 @@ class Cells(ABC):
         """The cells with flat indices `which` as circuit elements between `nodes` (len(which), 2)."""
 
     @property
+    def stacked(self) -> bool:
+        """Whether there is more than one state of the cells."""
+        return False
+
+    @property
     def conductance(self) -> Array:
         """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
         return self.current(np.zeros(self.shape))[1]
@@ -53,7 +58,7 @@ class Cells(ABC):
     @property
     def conducts(self) -> Mask:
         """(M, N) Which cells carry a current at some voltage; the others are open."""
-        return self.conductance > 0
+        return self.conductance.reshape(-1, *self.shape)[0] > 0  # whatever their states
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,6 +121,7 @@ class MTJCells(Cells):
     defects : masks (M, N). A short is a resistor of g_short [S] (a number or (M, N)), an open cell carries
         nothing, a stuck one is in the state it is stuck in, whatever `state` says.
     m_z : (M, N) in [-1, 1], instead of state: cos(theta), for partly switched cells (a mean over domains or devices).
+    state and m_z may have leading axes (..., M, N): the same cells in many states, one for each input of a solve.
     Raises DataError for a state or m_z out of range, and for shapes that do not fit.
     """
 
@@ -129,18 +135,18 @@ class MTJCells(Cells):
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
         m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state).astype(float)
-        if m_z.ndim != 2 or m_z.size == 0:
+        if m_z.ndim < 2 or m_z.size == 0:
             raise DataError(f"MTJ states must have shape (M, N), both at least 1, got {m_z.shape}")
         if not (np.abs(m_z) <= 1).all():
             raise DataError("m_z = cos(theta) must lie in [-1, 1]")
         try:
-            fits = np.broadcast_shapes(self.params.shape, m_z.shape) == m_z.shape
+            fits = np.broadcast_shapes(self.params.shape, m_z.shape[-2:]) == m_z.shape[-2:]
         except ValueError:
             fits = False
         if not fits:
             raise DataError(f"MTJ parameters of shape {self.params.shape} do not fit states of shape {m_z.shape}")
         if self.defects is not None:
-            _with_ohmic(m_z, self.defects, self.g_short)  # refuses what does not fit
+            _with_ohmic(np.broadcast_to(0.0, m_z.shape[-2:]), self.defects, self.g_short)  # refuses what does not fit
             m_z = np.where(self.defects.stuck_p, 1.0, np.where(self.defects.stuck_ap, -1.0, m_z))
         object.__setattr__(self, "m_z", m_z)
         if self.state is not None:
@@ -153,7 +159,15 @@ class MTJCells(Cells):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self._m_z.shape[0], self._m_z.shape[1]
+        return self._m_z.shape[-2], self._m_z.shape[-1]
+
+    @property
+    def stacked(self) -> bool:
+        return self._m_z.ndim > 2
+
+    def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
+        """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""
+        return MTJCells(self.params, defects=self.defects, g_short=self.g_short, m_z=real_array(m_z, "states"))
 
     @property
     def linear(self) -> bool:
@@ -175,14 +189,14 @@ class MTJCells(Cells):
         """Parameters of the law in `cell_kernels`; of shorts and openings, those of a junction without magnetoresistance."""
         p, antiparallel = self.params, (1 - self._m_z) / 2
         b, c = brinkman(p)
-        junction = matrices(p.g_p, antiparallel * p.tmr_0, 1 + p.tmr_0, 1 / p.v_h, b, c)
+        junction = p.g_p, antiparallel * p.tmr_0, 1 + p.tmr_0, 1 / p.v_h, b, c
         rows, columns, g = self._ohmic
         if not rows.size:
-            return junction
-        whole = tuple(np.array(np.broadcast_to(x, self.shape)) for x in junction)
+            return matrices(*junction)
+        whole = [np.array(np.broadcast_to(x, (*np.shape(x)[:-2], *self.shape))) for x in junction]
         for x, value in zip(whole, matrices(g, 0.0, 1.0), strict=True):
-            x[rows, columns] = value
-        return whole
+            x[..., rows, columns] = value
+        return matrices(*whole)
 
     def current(self, v: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         """As of all cells: what `mtj.current` gives, to rounding, in one pass. out : two contiguous arrays (..., M, N) for the
@@ -190,10 +204,10 @@ class MTJCells(Cells):
         if self.linear:
             g = mtj.conductance(self.params, self._m_z)
             rows, columns, g_ohmic = self._ohmic
-            g[rows, columns] = g_ohmic
+            g[..., rows, columns] = g_ohmic
             return g * v, g
         v = np.asarray(v, dtype=float)
-        shape = np.broadcast_shapes(v.shape, self.shape)
+        shape = np.broadcast_shapes(v.shape, self._m_z.shape)
         v = np.require(np.broadcast_to(v, shape).reshape(-1, *self.shape), float, ["C", "W"])
         i, g = (np.empty(shape), np.empty(shape)) if out is None else (writable(x, shape, "out") for x in out)
         cell_kernels.junctions(self.matrices, v, i.reshape(v.shape), g.reshape(v.shape))

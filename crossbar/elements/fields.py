@@ -65,8 +65,12 @@ class Device:
 
 
 def matrices(*values: npt.ArrayLike) -> tuple[Array, ...]:
-    """Six parameters as `cell_kernels` takes them, (1 or M, 1 or N) each, without repeating anything; missing ones are 0."""
-    given = [np.require(np.atleast_2d(x), float, ["C", "W"]) for x in values]
+    """Six parameters as `cell_kernels` takes them, (1 or M, 1 or N) each, without repeating anything; missing ones are 0.
+
+    One that differs from input to input is given as (B, M, N).
+    """
+    given = [np.require(np.reshape(x, (-1, np.shape(x)[-1])) if np.ndim(x) > 2 else np.atleast_2d(x), float, ["C", "W"])
+             for x in values]
     return (*given, *(np.zeros((1, 1)) for _ in range(6 - len(given))))
 
 
