@@ -100,3 +100,12 @@ def test_what_is_no_table_costs_a_rebuild(tmp_path, monkeypatch, kind):
             path.write_bytes(b"\x80\x04N.")
     assert_array_equal(table.load.__wrapped__().log_hazard, ones.log_hazard)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("s", [0.003, 4.0, 700.0])
+def test_equal_junctions_are_the_general_case(s: float) -> None:
+    i = np.concatenate((np.linspace(-3, 6, 400), [0.0, 1.0, -1e-9]))
+    together = table.load().probabilities(i, s, 57.0)
+    apart = table.load().probabilities(i, np.full(i.shape, s), np.full(i.shape, 57.0))
+    for a, b in zip(together, apart, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)

@@ -24,16 +24,9 @@ def in_states(cells: Cells, states: npt.ArrayLike | None) -> Cells:
     if not isinstance(cells, MTJCells):
         raise DataError(f"states are those of MTJCells; these are {type(cells).__name__}")
     if np.ndim(states) != 3 or np.shape(states)[1:] != cells.shape:
-        raise DataError(f"states of the inputs must have shape (batch, {cells.shape[0]}, {cells.shape[1]}), got {np.shape(states)}")
+        m, n = cells.shape
+        raise DataError(f"states of the inputs must have shape (batch, {m}, {n}), got {np.shape(states)}")
     return cells.in_state(states)
-
-
-def of_inputs(cells: Cells, which: IntArray | int) -> Cells:
-    """The cells of some inputs, or of one."""
-    if not cells.stacked:
-        return cells
-    assert isinstance(cells, MTJCells) and cells.m_z is not None  # `in_states` saw to it
-    return cells.in_state(cells.m_z[which])
 
 
 def begin(start: PlanesState | None, which: IntArray, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
@@ -42,7 +35,8 @@ def begin(start: PlanesState | None, which: IntArray, shape: tuple[int, ...]) ->
     if start is None:
         return None
     if start.nodes is None or start.nodes[0].shape not in (shape, shape[1:]):
-        raise DataError(f"start is a solution with its node voltages, of {shape[0]} inputs or one, on {shape[1]} x {shape[2]} cells")
+        raise DataError(f"start is a solution with its node voltages, of {shape[0]} inputs or one, on {shape[1]} x {shape[2]} "
+                        "cells")
     first, second = (x if x.ndim == 2 else x[which] for x in start.nodes)
     return first.reshape(-1, *shape[1:]), second.reshape(-1, *shape[1:])
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.arrays.blocks import begin, gather, in_states, of_inputs
+from crossbar.arrays.blocks import begin, gather, in_states
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
@@ -99,7 +99,8 @@ class OneTransistorArray:
 
         gate : gate line voltages [V], scalar, (M,) or (batch, M). None leaves a side open, as masked entries (numpy.ma) do a
         line's end. states, start : as of `PassiveArray.solve`.
-        Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven; ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
+        Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven; ConvergenceError if
+        sum |KCL| stays above rtol times sum |cell current|.
         """
         given = {"bit_top": bit_top, "bit_bottom": bit_bottom, "source_top": source_top, "source_bottom": source_bottom,
                  "source_left": source_left, "source_right": source_right}
@@ -117,7 +118,7 @@ class OneTransistorArray:
         pairs = replace(self.cells, cells=junctions) if junctions.stacked else self.cells
         parts = []
         for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
-            some = replace(pairs, cells=of_inputs(junctions, which)) if junctions.stacked else pairs
+            some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
             share = None if start is None or start.share is None else start.share.reshape(-1, *self.shape)
             parts.append((which, self._solve(
                 drives.take(which), some, begin(start, which, (drives.batch, *self.shape)),

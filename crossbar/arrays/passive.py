@@ -18,7 +18,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
-from crossbar.arrays.blocks import begin, gather, in_states, of_inputs
+from crossbar.arrays.blocks import begin, gather, in_states
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
@@ -113,7 +113,7 @@ class PassiveArray(ArrayAlgebra):
         parts = []
         for group in drives.groups():
             solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
-            parts += [(which, solve(drives.take(which), of_inputs(junctions, which), begin(start, which, (batch, *self.shape)),
+            parts += [(which, solve(drives.take(which), junctions.of_input(which), begin(start, which, (batch, *self.shape)),
                                     rtol, keep == "nodes"))
                       for which in pieces(group, max(1, _BLOCK_CELLS // cells))]
         return replace(gather(parts, drives.single), cells=junctions)
@@ -157,7 +157,7 @@ class PassiveArray(ArrayAlgebra):
     def _solve_general(self, drives: Drives, cells: Cells, _: object, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
-            one = of_inputs(cells, k)
+            one = cells.of_input(k)
             point = operating_point(self._circuit(drives.take(np.array([k])), one), reltol=rtol, method="general")
             solution = point.array("x")
             if solution.relative_residual > rtol:

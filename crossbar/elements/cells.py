@@ -50,6 +50,10 @@ class Cells(ABC):
         """Whether there is more than one state of the cells."""
         return False
 
+    def of_input(self, which: IntArray | int) -> "Cells":
+        """The cells of some inputs of a solve, or of one."""
+        return self
+
     @property
     def conductance(self) -> Array:
         """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
@@ -164,6 +168,9 @@ class MTJCells(Cells):
     @property
     def stacked(self) -> bool:
         return self._m_z.ndim > 2
+
+    def of_input(self, which: IntArray | int) -> "MTJCells":
+        return self.in_state(self._m_z[which]) if self.stacked else self
 
     def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
         """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""

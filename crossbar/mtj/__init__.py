@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from crossbar.mtj.parameters import T_REF, MTJParams
     from crossbar.mtj.polarizers import TransferCurve, TwoPolarizerNeuron, sample_neurons, transfer
     from crossbar.mtj.switching import (axial_drive, mean_switching_time, overdrive, precessional_error, pulse_amplitude,
-                                        pulse_width, read_disturb, retention_time, switching_probability, thermal_rate,
-                                        write_error_rate)
+                                        pulse_width, read_disturb, retention_time, switched_by, switching_probability,
+                                        thermal_rate, write_error_rate)
     from crossbar.mtj.variation import Defects, Variation, read_noise, sample, sample_defects
 
 __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
@@ -32,6 +32,6 @@ __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each load
     "parameters": "MTJParams T_REF",
     "polarizers": "TransferCurve TwoPolarizerNeuron sample_neurons transfer",
     "switching": "axial_drive mean_switching_time overdrive precessional_error pulse_amplitude pulse_width read_disturb "
-                 "retention_time switching_probability thermal_rate write_error_rate",
+                 "retention_time switched_by switching_probability thermal_rate write_error_rate",
     "variation": "Defects Variation read_noise sample sample_defects",
 }, here="presets summary")

@@ -168,11 +168,16 @@ def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.Ar
         raise DataError("voltage v must be a number of volts, at most 1000; cells that no terminal reaches have NaN")
     if not (np.isfinite(width) & (width >= 0)).all():
         raise DataError("pulse width must be finite and at least 0 [s]")
-    left = 1 - p.vcma * volts  # of the anisotropy, under the voltage
+    return _under(current(volts, p, state)[0], volts, width, p, state)
+
+
+def _under(amperes: Array, volts: Array, width: Array, p: MTJParams, state: npt.NDArray[Any]) -> tuple[Array, Array, Array]:
+    """`_reduced` where the current is known; states are +1 and -1."""
+    left = 1 - p.vcma * volts if np.any(p.xi) else np.ones(())  # of the anisotropy, under the voltage
     if not np.all(left > 0):
         raise DataError(f"voltages up to {np.abs(volts).max():.3g} V take all of the anisotropy (xi), no barrier is left; use "
                         "simulate_llgs")
-    i = -state * current(volts, p, state)[0] / (p.i_c0(state) * left)
+    i = -state * amperes / (np.where(state > 0, p.i_c0_p, p.i_c0_ap) * left)  # type: ignore[arg-type]
     rest = _stable(np.asarray(p.delta))
     delta = rest * left
     if np.any(p.xi):  # the density starts at rest, not under the voltage: the Delta that gives the variance of both together
@@ -189,7 +194,18 @@ def _stable(delta: Array) -> Array:
 def _probabilities(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike, method: Method, exponent: int,
                    constant: Constant) -> tuple[Array, Array]:
     """(P, 1 - P)."""
-    i, s, delta = _reduced(v, width, p, state)
+    return _switched(*_reduced(v, width, p, state), p, method, exponent, constant)
+
+
+def switched_by(amperes: Array, volts: Array, width: Array, p: MTJParams, state: npt.NDArray[Any],
+                method: Method = "fokker-planck", *, exponent: int = 2) -> tuple[Array, Array]:
+    """`switching_probability` and `write_error_rate` of junctions whose currents [A] are known with their voltages, as in a
+    solved array: nothing is worked out twice, and nothing checked. state : +1 or -1."""
+    return _switched(*_under(amperes, volts, width, p, state), p, method, exponent, "flow")
+
+
+def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, exponent: int,
+              constant: Constant) -> tuple[Array, Array]:
     if method == "fokker-planck" and (exponent, constant) != (2, "flow"):
         raise DataError("exponent and constant choose among the closed formulas: they need method='formula'")
     if method == "formula":

@@ -85,11 +85,24 @@ class Table:
     def probabilities(self, i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike) -> tuple[Array, Array]:
         """Probabilities to be switched and not to be, of the broadcast shape; i <= I_MAX, delta within DELTA, s >= 0."""
         shape = np.broadcast_shapes(np.shape(i), np.shape(s), np.shape(delta))
+        if np.size(s) == np.size(delta) == 1 < np.size(i):
+            return self._at(float(np.ravel(s)[0]), float(np.ravel(delta)[0]), np.broadcast_to(np.asarray(i, dtype=float), shape))
         flat = [np.ascontiguousarray(np.broadcast_to(np.asarray(x, dtype=float), shape)).ravel() for x in (i, s, delta)]
         switched, error = np.empty((2, flat[0].size))
         kernel = _interpolate_parallel if flat[0].size >= 20_000 else _interpolate
         kernel(flat[0], flat[1], flat[2], self.log_hazard, self.log_odds, self.log_rate, self.log_excess, switched, error)
         return switched.reshape(shape), error.reshape(shape)
+
+    def _at(self, s: float, delta: float, i: Array) -> tuple[Array, Array]:
+        """The same for many overdrives under one pulse on equal junctions, whose weights along s and Delta are the same."""
+        kd, *b = _stencil((np.sqrt(np.sqrt(delta)) - _FIRST[1]) / STEP[1], self.log_hazard.shape[1])
+        ks, *c = _stencil((np.log(min(max(s, S[0]), S[1])) - _FIRST[2]) / STEP[2], self.log_hazard.shape[2])
+        lines = (self.log_hazard[:, kd:kd + 4, ks:ks + 4] @ c @ b, self.log_odds[:, kd:kd + 4] @ b,
+                 self.log_rate[:, kd:kd + 4] @ b, self.log_excess[:, kd:kd + 4, ks:ks + 4] @ c @ b)
+        switched, error = np.empty((2, i.size))
+        kernel = _along_parallel if i.size >= 20_000 else _along
+        kernel(np.ascontiguousarray(i).ravel(), s, *lines, switched, error)
+        return switched.reshape(i.shape), error.reshape(i.shape)
 
 
 @functools.cache
@@ -250,6 +263,13 @@ def _one(i, s, delta, log_hazard, log_odds, log_rate, log_excess):  # type: igno
             odds += w * log_odds[ki + m, kd + n]
             if s > S[1]:
                 rate += w * log_rate[ki + m, kd + n]
+    log_e = _log_excess(-i, kd, b0, b1, b2, b3, ks, c0, c1, c2, c3, log_excess) if i < 0.0 else 0.0
+    return _ended(i, s, y, odds, rate, log_e)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _ended(i, s, y, odds, rate, log_e):  # type: ignore[no-untyped-def]
+    """(P, 1 - P), (1) or (2), of ln H within the tabulated times, ln R, ln lambda and ln(E / |i|)."""
     h, r, more = np.exp(y), np.exp(odds), 0.0
     if s > S[1]:
         more = np.exp(rate) * (s - S[1])
@@ -260,7 +280,6 @@ def _one(i, s, delta, log_hazard, log_odds, log_rate, log_excess):  # type: igno
     switched = -np.expm1(-h) / (1.0 + r)
     if i >= 0.0:
         return switched, (r + np.exp(-h)) / (1.0 + r)
-    log_e = _log_excess(-i, kd, b0, b1, b2, b3, ks, c0, c1, c2, c3, log_excess)
     switched = r * switched - i * np.exp(log_e - (1.0 + r) * more) * min(s / S[0], 1.0)
     return switched, 1.0 - switched
 
@@ -289,3 +308,30 @@ def _interpolate(i, s, delta, log_hazard, log_odds, log_rate, log_excess, switch
 def _interpolate_parallel(i, s, delta, log_hazard, log_odds, log_rate, log_excess, switched, error):  # type: ignore
     for k in prange(i.size):
         switched[k], error[k] = _one(i[k], s[k], delta[k], log_hazard, log_odds, log_rate, log_excess)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _one_along(i, s, log_hazard, log_odds, log_rate, log_excess):  # type: ignore[no-untyped-def]
+    """`_one` from tables along i alone."""
+    i = max(i, I_MIN)
+    k, a0, a1, a2, a3 = _stencil((np.arcsinh(abs(i) - 1.0) - _FIRST[0]) / STEP[0], log_hazard.size)
+    y = a0 * log_hazard[k] + a1 * log_hazard[k + 1] + a2 * log_hazard[k + 2] + a3 * log_hazard[k + 3]
+    odds = a0 * log_odds[k] + a1 * log_odds[k + 1] + a2 * log_odds[k + 2] + a3 * log_odds[k + 3]
+    rate = a0 * log_rate[k] + a1 * log_rate[k + 1] + a2 * log_rate[k + 2] + a3 * log_rate[k + 3]
+    log_e = 0.0
+    if i < 0.0:
+        k, a0, a1, a2, a3 = _stencil(np.arcsinh(-BACK[0] * i) / BACK[1], log_excess.size)
+        log_e = a0 * log_excess[k] + a1 * log_excess[k + 1] + a2 * log_excess[k + 2] + a3 * log_excess[k + 3]
+    return _ended(i, s, y, odds, rate, log_e)
+
+
+@njit(cache=True, error_model="numpy")
+def _along(i, s, log_hazard, log_odds, log_rate, log_excess, switched, error):  # type: ignore[no-untyped-def]
+    for k in range(i.size):
+        switched[k], error[k] = _one_along(i[k], s, log_hazard, log_odds, log_rate, log_excess)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def _along_parallel(i, s, log_hazard, log_odds, log_rate, log_excess, switched, error):  # type: ignore[no-untyped-def]
+    for k in prange(i.size):
+        switched[k], error[k] = _one_along(i[k], s, log_hazard, log_odds, log_rate, log_excess)
