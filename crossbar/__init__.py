@@ -12,7 +12,7 @@ from crossbar import threads  # before anything that starts threads
 from crossbar import lazy
 
 if TYPE_CHECKING:
-    from crossbar import mtj, nn
+    from crossbar import mtj, nn, writing
     from crossbar.analysis import Sweep, dc_sweep, operating_point
     from crossbar.arrays import SCHEMES, OneTransistorArray, PassiveArray, Scheme, Wire, only
     from crossbar.circuit import Circuit, CircuitBuilder
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from crossbar.points import OperatingPoint
     from crossbar.session import Run, run
     from crossbar.solvers.newton import GminStepping, Ladder, Newton, SourceStepping
+    from crossbar.writing import Pulse, Verify, WriteReport, program
 
 __version__ = "0.1.0"
 
@@ -57,4 +58,5 @@ __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each load
     "points": "OperatingPoint",
     "session": "Run run",
     "solvers.newton": "GminStepping Ladder Newton SourceStepping",
+    "writing": "Pulse Verify WriteReport program writing",
 })

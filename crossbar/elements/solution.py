@@ -99,18 +99,32 @@ class PlanesState(ABC):
     @cached_property
     def power(self) -> dict[str, Array]:
         """Power (...) [W]: delivered by the sources, dissipated in cells, wires and drivers."""
-        def total(x: Array) -> Array:
-            return np.nansum(x, axis=(-1, -2))
         terminal = [(np.nan_to_num(self.terminal_voltage[s]), self.terminal_current[s], self.r_driver[s])
                     for s in self.terminal_current]
-        wires = [total(np.where(np.isinf(plane.r), 0.0, plane.r) * (i if plane.rows else np.swapaxes(i, -1, -2)) ** 2)
-                 for plane, i in zip(self.lines, self.segment_current, strict=True)]
         return {
             "sources": -sum(((v * i).sum(axis=-1) for v, i, _ in terminal), np.zeros(())),
-            "cells": total(self.cell_voltage * self.cell_current),
-            "wires": sum(wires, np.zeros(())),
+            "cells": self.cell_power.sum(axis=(-1, -2)),
+            "wires": sum((watts.sum(axis=-1) for watts in self.line_power), np.zeros(())),
             "drivers": sum(((np.where(i == 0, 0.0, r) * i ** 2).sum(axis=-1) for _, i, r in terminal), np.zeros(())),
         }
+
+    @cached_property
+    def cell_power(self) -> Array:
+        """(..., M, N) dissipated in every cell [W]; 0 in isolated ones."""
+        return np.nan_to_num(self.cell_voltage * self.cell_current, copy=False)
+
+    @cached_property
+    def line_power(self) -> tuple[Array, Array]:
+        """(..., lines) dissipated in the wires of every line of both planes [W], drivers not counted."""
+        from crossbar.elements import line_code  # numba takes longer to load than a small deck to solve
+        drawn = self.cell_current.reshape(-1, *self.cell_current.shape[-2:])
+        out = []
+        for near, _, r, rows, sign in self.lines:
+            first = -self.terminal_current[near]
+            r, walk = (r, line_code.along_rows) if rows else (r.T, line_code.down_columns)
+            watts = walk(np.ascontiguousarray(r), np.ascontiguousarray(first).reshape(len(drawn), -1), drawn, sign)
+            out.append(watts.reshape(first.shape))
+        return out[0], out[1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

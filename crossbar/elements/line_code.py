@@ -1,0 +1,44 @@
+"""What wires dissipate (numba), in one pass over an array."""
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+def along_rows(r, first, drawn, sign):  # type: ignore[no-untyped-def]
+    """Power (B, L) of lines along the rows [W]: segments r (L, n+1) [ohm], currents first (B, L) into them and sign times drawn
+    (B, L, n) out of their nodes [A]. Behind an open segment the current begins anew."""
+    batch, lines, n = drawn.shape
+    out = np.empty((batch, lines))
+    for task in prange(batch * lines):
+        b, k = task // lines, task % lines
+        i, total = first[b, k], 0.0
+        for m in range(n + 1):
+            if np.isinf(r[k, m]):
+                i = 0.0
+            else:
+                total += r[k, m] * i * i
+            if m < n:
+                i -= sign * drawn[b, k, m]
+        out[b, k] = total
+    return out
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+def down_columns(r, first, drawn, sign):  # type: ignore[no-untyped-def]
+    """The same (B, L) of lines down the columns: r (n+1, L), drawn (B, n, L)."""
+    batch, n, lines = drawn.shape
+    blocks = (lines + 127) // 128
+    out = np.zeros((batch, lines))
+    for task in prange(batch * blocks):
+        b, left = task // blocks, 128 * (task % blocks)
+        right = min(left + 128, lines)
+        i = first[b, left:right].copy()
+        total = out[b, left:right]
+        for m in range(n + 1):
+            for c in range(right - left):
+                x = r[m, left + c]
+                now = 0.0 if np.isinf(x) else i[c]
+                total[c] += (0.0 if np.isinf(x) else x) * now * now
+                i[c] = now - (sign * drawn[b, m, left + c] if m < n else 0.0)
+    return out

@@ -1,0 +1,22 @@
+"""Pulse-based stochastic writes on the solved array."""
+
+from typing import TYPE_CHECKING
+
+from crossbar import lazy
+
+if TYPE_CHECKING:
+    from crossbar.writing.programming import BREAKDOWN, program
+    from crossbar.writing.pulses import Pulse
+    from crossbar.writing.report import WriteEnergy, WriteReport
+    from crossbar.writing.schemes import WRITE_SCHEMES, GatedScheme, LineScheme, Selection, WriteScheme
+    from crossbar.writing.stepping import Stepping
+    from crossbar.writing.verify import Verify
+
+__getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
+    "programming": "BREAKDOWN program",
+    "pulses": "Pulse",
+    "report": "WriteEnergy WriteReport",
+    "schemes": "GatedScheme LineScheme Selection WRITE_SCHEMES WriteScheme",
+    "stepping": "Stepping",
+    "verify": "Verify",
+})

@@ -1,0 +1,68 @@
+"""The accounts of a write: flips, probabilities, energy, one array operation after the other.
+
+    disturb   1 - prod_k (1 - p_k) over the phases k in which a cell is not selected, p_k its probability to flip in the state it
+              is in, under its own voltage of the solved array
+    error     e, the probability that a pulse fails, times that of the cell's earlier pulses, which had to fail for it to be
+              pulsed again; then e <- e + (1 - e) p for what may flip it away later
+"""
+
+import numpy as np
+
+from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.mtj.fokker_planck import cumulative_hazard
+from crossbar.writing.junctions import Solution, States
+from crossbar.writing.report import WriteEnergy
+
+Live = IntArray | slice
+
+
+class Ledger:
+    """Accounts of `batch` writes of M x N cells; every entry is for the writes `live` that took part in a phase: (k,) numbers,
+    or all of them as a slice, which copies nothing."""
+
+    def __init__(self, batch: int, shape: tuple[int, int], target: States) -> None:
+        self.target = target
+        whole = (batch, *shape)
+        self.pulses, self.disturbs = np.zeros(whole, np.intp), np.zeros(whole, np.intp)
+        self.hazard, self.error = np.zeros(whole), np.zeros(whole)
+        self.cells = np.zeros(whole)
+        self.sources, self.wires, self.drivers, self.time = (np.zeros(batch) for _ in range(4))
+        self.phases = self.solves = 0
+        self.residual = 0.0
+
+    def pulse(self, live: Live, selected: Mask, states: States) -> None:
+        """A pulse begins on the selected cells (k, M, N)."""
+        again = selected & (self.pulses[live] > 0)
+        self.error[live] = np.where(selected & ~again, np.where(states != self.target[live], 1.0, 0.0), self.error[live])
+        self.pulses[live] += selected
+
+    def probabilities(self, live: Live, selected: Mask, states: States, flips: Array, stays: Array) -> None:
+        """Probabilities (k, M, N) of a phase that flips cells, or doesn't, in the states that they had."""
+        self.hazard[live] += np.where(selected, 0.0, cumulative_hazard(flips, stays))
+        wrong, before = states != self.target[live], self.error[live]
+        away = before + (1 - before) * np.where(wrong, 0.0, flips)
+        self.error[live] = np.where(selected & wrong, before * stays, away)
+
+    def flipped(self, live: Live, selected: Mask, flips: Mask) -> None:
+        """Cells (k, M, N) that a phase did flip."""
+        self.disturbs[live] += flips & ~selected
+
+    def spend(self, live: Live, solution: Solution, duration: float) -> None:
+        """The power of a solution (k, ...), for a time [s]."""
+        power = solution.power
+        self.sources[live] += power["sources"] * duration
+        self.wires[live] += power["wires"] * duration
+        self.drivers[live] += power["drivers"] * duration
+        self.cells[live] += solution.cell_power * duration
+        self.residual = max(self.residual, float(np.max(solution.relative_residual)))
+        self.solves += 1
+
+    @property
+    def disturb(self) -> Array:
+        """(batch, M, N) probability to be flipped while not selected."""
+        return -np.expm1(-self.hazard)
+
+    @property
+    def energy(self) -> WriteEnergy:
+        """So far."""
+        return WriteEnergy(sources=self.sources, cells=self.cells, wires=self.wires, drivers=self.drivers)

@@ -1,0 +1,127 @@
+"""What a write did: states, errors, disturbed cells, pulses, energy, and the probabilities behind them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.errors import DataError
+from crossbar.units import format_si
+from crossbar.writing.schemes import WritableArray
+
+States = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WriteEnergy:
+    """Energy of all phases and reads [J]; (...) is () or (repeats,). The sources' is the sum of what the others dissipate."""
+
+    sources: Array  # (...)
+    cells: Array    # (..., M, N), transistors included
+    wires: Array    # (...)
+    drivers: Array  # (...)
+
+    @property
+    def dissipated(self) -> Array:
+        """(...) by cells, wires and drivers together [J]."""
+        return self.cells.sum(axis=(-1, -2)) + self.wires + self.drivers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WriteReport:
+    """A finished write; (...) is () for one write and (repeats,) for many of them at once.
+
+    Errors and disturbed cells are those of this write's random numbers. The expected ones are probabilities, exact for
+    the voltages that the array had at every moment, however small they are; None where cells were followed through the pulse
+    (Stepping), which has no closed form.
+    """
+
+    source: WritableArray  # the array as it was
+    states: States         # (..., M, N) at the end
+    target: States         # (..., M, N)
+    written: Mask          # (M, N) cells that were to be written
+    disturbs: IntArray     # (..., M, N) flips of a cell while it was not selected
+    pulses: IntArray       # (..., M, N) a cell was selected for
+    gave_up: Mask          # (..., M, N) cells that read wrong after the last pulse allowed; with Verify only
+    expected_disturb: Array | None  # (..., M, N) probability that at least one phase flips a cell that is not selected
+    expected_error: Array | None    # (..., M, N) that a cell's pulses fail or a later phase flips it back
+    energy: WriteEnergy
+    time: Array            # (...) [s]
+    phases: int            # array operations, reads included
+    solves: int            # of the array, each for all repeats that took part
+    residual: float        # largest sum |KCL| / sum |cell current| of all solves
+
+    @property
+    def errors(self) -> Mask:
+        """(..., M, N) cells that should have been written and are not in the state wanted."""
+        return (self.states != self.target) & self.written
+
+    @property
+    def disturbed(self) -> Mask:
+        """(..., M, N) cells that flipped while not selected, whatever became of them later."""
+        return self.disturbs > 0
+
+    @property
+    def repeats(self) -> int | None:
+        """How many writes these are; None: one."""
+        return len(self.states) if self.states.ndim == 3 else None
+
+    @property
+    def array(self) -> WritableArray:
+        """The array in its new states. Raises DataError where there are many: see `array_of`."""
+        if self.repeats is not None:
+            raise DataError(f"{self.repeats} writes leave as many arrays: report.array_of(k)")
+        return _with_states(self.source, self.states)
+
+    def array_of(self, k: int) -> WritableArray:
+        """The array that write k of many left."""
+        if self.repeats is None or not -self.repeats <= k < self.repeats:
+            raise DataError(f"there is no write {k!r} among {self.repeats or 'a single one: report.array'}")
+        return _with_states(self.source, self.states[k])
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the cells to be written, over all repeats, that are wrong."""
+        return float(self.errors.sum() / max(self.written.sum() * (self.repeats or 1), 1))
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        m, n = self.written.shape
+        many = "" if self.repeats is None else f", {self.repeats} times"
+        per = "" if self.repeats is None else " a write"
+        share = self.repeats or 1
+
+        def mean(mask: npt.NDArray[Any]) -> str:
+            return f"{mask.sum() / share:g}"
+        lines = [f"wrote {int(self.written.sum())} of {m} x {n} cells{many}",
+                 f"write errors{per}: {mean(self.errors)}   ({self.error_rate:.3g} of the cells written)",
+                 f"cells disturbed{per}: {mean(self.disturbed)}",
+                 f"pulses{per}: {mean(self.pulses)}, at most {int(self.pulses.max())} for a cell; given up: {mean(self.gave_up)}"]
+        if self.expected_error is not None and self.expected_disturb is not None:
+            wrong = self.expected_error[..., self.written]
+            lines.append(f"expected{per}: {wrong.sum() / share:.4g} errors (worst cell {wrong.max(initial=0.0):.3g}), "
+                         f"{self.expected_disturb.sum() / share:.4g} disturbed (worst cell {self.expected_disturb.max():.3g})")
+        e = {name: format_si(float(np.mean(value)), "J") for name, value in (
+            ("sources", self.energy.sources), ("cells", self.energy.cells.sum(axis=(-1, -2))), ("wires", self.energy.wires),
+            ("drivers", self.energy.drivers))}
+        lines += [f"energy{per} of sources {e['sources']} = cells {e['cells']} + wires {e['wires']} + drivers {e['drivers']}",
+                  f"time{per}: {format_si(float(np.mean(self.time)), 's')} in {self.phases} phases, {self.solves} solves, "
+                  f"sum |KCL| / sum |cell current| {self.residual:.1e} at worst"]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as numbers and lists, for JSON."""
+        def plain(x: Any) -> Any:
+            return None if x is None else np.asarray(x).tolist()
+        names = ("states", "target", "written", "errors", "disturbs", "pulses", "gave_up", "expected_disturb", "expected_error",
+                 "time")
+        energy = {name: plain(getattr(self.energy, name)) for name in ("sources", "cells", "wires", "drivers")}
+        return {name: plain(getattr(self, name)) for name in names} | {
+            "energy": energy, "phases": self.phases, "solves": self.solves, "residual": self.residual}
+
+
+def _with_states(array: WritableArray, states: States) -> WritableArray:
+    from crossbar.writing.junctions import Junctions
+    return Junctions(array).array(array, states)

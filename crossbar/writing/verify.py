@@ -1,0 +1,80 @@
+"""Write-verify: read what was written through the array, pulse again what reads wrong, give up in the end."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from crossbar.arrays import OneTransistorArray, PassiveArray
+from crossbar.checks import real_array
+from crossbar.elements.base import Array
+from crossbar.elements.cells import MTJCells
+from crossbar.errors import DataError
+from crossbar.writing.junctions import Junctions
+from crossbar.writing.pulses import Pulse
+from crossbar.writing.schemes import WritableArray, WriteScheme
+
+
+@dataclass(frozen=True, eq=False)
+class Verify:
+    """How a write is verified.
+
+    max_pulses : that a cell gets; one that still reads wrong after them is given up and reported.
+    read : voltage of the reads [V], positive. read_width : their duration [s]; they may disturb, too.
+    reference : current [A] above which a cell reads P, a number or (M, N); by default half-way between what junctions in P and in
+        AP deliver in an array without wires.
+    amplitude_step : [V] by which every further round of pulses is higher. width_factor : by which it is longer.
+    Raises DataError for what is out of range.
+    """
+
+    max_pulses: int = 8
+    read: float = 0.1
+    read_width: float = 10e-9
+    reference: npt.ArrayLike | None = None
+    amplitude_step: float = 0.0
+    width_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_pulses, bool) or not isinstance(self.max_pulses, int | np.integer) or self.max_pulses < 1:
+            raise DataError(f"write-verify takes max_pulses of at least 1, got {self.max_pulses!r}; verify=None writes without "
+                            "reading")
+        for name, low in (("read", 0.0), ("read_width", 0.0), ("amplitude_step", None), ("width_factor", 0.0)):
+            value = real_array(getattr(self, name), f"write-verify's {name}")
+            if value.ndim or not np.isfinite(value) or low is not None and not value > low:
+                raise DataError(f"write-verify's {name} must be a finite number{'' if low is None else ' above 0'}, got "
+                                f"{getattr(self, name)!r}")
+
+    def pulse(self, pulse: Pulse, round_: int) -> Pulse:
+        """The pulse of a round, 0 the first; the last allowed one is the strongest."""
+        k = min(round_, self.max_pulses - 1)
+        return pulse.changed(k * self.amplitude_step, self.width_factor ** k) if k else pulse
+
+    def references(self, array: WritableArray, scheme: WriteScheme) -> Array:
+        """(M, N) [A]. Raises DataError for a reference that is not positive or does not fit."""
+        if self.reference is None:
+            return np.full(array.shape, _halfway(array, scheme, self.read))
+        value = real_array(self.reference, "reference current [A]")
+        if not (np.isfinite(value) & (value > 0)).all():
+            raise DataError("the reference current [A] must be positive and finite")
+        try:
+            return np.broadcast_to(value, array.shape)
+        except ValueError:
+            raise DataError(f"reference currents of shape {value.shape} do not fit {array.shape[0]} x {array.shape[1]} "
+                            "cells") from None
+
+
+def _halfway(array: WritableArray, scheme: WriteScheme, volts: float) -> float:
+    """Half-way between the currents of P and AP [A], medians over a row of the array without wires, drivers and defects."""
+    drives, side = scheme.read(array, 0, volts)
+    m_z = np.ones((2, *array.shape))
+    m_z[1] = -1
+    i = np.abs(_ideal(array).solve(**drives, states=m_z).terminal_current[side])  # type: ignore[arg-type]
+    return float(np.median(i, axis=1).mean())
+
+
+def _ideal(array: WritableArray) -> WritableArray:
+    sound = MTJCells(Junctions(array).p, np.ones(array.shape, np.int8))
+    if isinstance(array, OneTransistorArray):
+        return OneTransistorArray(replace(array.cells, cells=sound), r_bit=0.0, r_source=0.0,
+                                  source_lines="parallel" if array.parallel else "orthogonal")
+    return PassiveArray(sound, r_word=0.0, r_bit=0.0)
