@@ -27,7 +27,8 @@ def states(seed: int, shape: tuple[int, int] = SHAPE) -> np.ndarray:
 
 
 def passive(state: Any, r: float = 2.0, **options: Any) -> xb.PassiveArray:
-    return xb.PassiveArray(xb.MTJCells(options.pop("params", P), state, options.pop("defects", None)), r_word=r, r_bit=r, **options)
+    cells = xb.MTJCells(options.pop("params", P), state, options.pop("defects", None))
+    return xb.PassiveArray(cells, r_word=r, r_bit=r, **options)
 
 
 def gated(state: Any, lines: Any = "parallel", **options: Any) -> xb.OneTransistorArray:
@@ -88,8 +89,8 @@ def test_flip_rates_of_every_cell_with_transistors(lines: str, direction: int) -
 def test_totals_are_what_was_expected(scheme: str, order: Any) -> None:
     """Flips of whole writes: every phase's are a sum of independent trials, so the sum over phases less its expectation is a
     martingale, of variance below that expectation. 5 sigma."""
-    report = xb.program(passive(states(5)), states(6), pulse=xb.Pulse((0.58, 0.72), 15e-9), scheme=scheme, order=order, repeats=40,
-                        rng=rng(7))
+    report = xb.program(passive(states(5)), states(6), pulse=xb.Pulse((0.58, 0.72), 15e-9), scheme=scheme, order=order,
+                        repeats=40, rng=rng(7))
     expected = -np.log1p(-report.expected_disturb).sum()  # sum of p to first order: p is small
     assert report.expected_disturb.max() < 0.5
     assert abs(report.disturbs.sum() - expected) < 5 * np.sqrt(expected) + 0.1 * expected * report.expected_disturb.max()

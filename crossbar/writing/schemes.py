@@ -90,8 +90,8 @@ class LineScheme(WriteScheme):
 
     def check(self, array: WritableArray) -> None:
         if not isinstance(array, PassiveArray):
-            raise DataError(f"the bias scheme {self.name!r} is for passive arrays; a 1T1R array is written with scheme \"1t1r\", or "
-                            "a WriteScheme of your own")
+            raise DataError(f"the bias scheme {self.name!r} is for passive arrays; a 1T1R array is written with scheme "
+                            '"1t1r", or a WriteScheme of your own')
 
     def drives(self, array: WritableArray, selection: Selection) -> dict[str, Drive]:
         levels, v = self.levels, selection.reference
