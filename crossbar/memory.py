@@ -1,5 +1,7 @@
 """Refuse what would not fit, before it is allocated."""
 
+import time
+
 from pathlib import Path
 
 import psutil
@@ -13,8 +15,20 @@ _CGROUP_FILES = (  # limit and use in bytes, cgroup v2 then v1
 )
 
 
+_FRESH = 0.02  # [s] for which an answer of the system holds: a small array is solved in less time than it takes to ask
+_answer = (-_FRESH, 0)  # when, and what
+
+
 def available() -> int:
     """Memory [byte] this process may still take: the machine's, or its control group's where that is less."""
+    global _answer
+    now = time.monotonic()
+    if now - _answer[0] > _FRESH:
+        _answer = now, _ask()
+    return _answer[1]
+
+
+def _ask() -> int:
     free = int(psutil.virtual_memory().available)
     for limit_file, use_file in _CGROUP_FILES:
         try:

@@ -164,7 +164,8 @@ def test_update_spares_what_takes_no_part() -> None:
 
 @pytest.mark.parametrize("changes, message", [
     ({"x": np.ones(3)}, "x must have shape"), ({"delta": np.full(N, np.nan)}, "delta must have shape"),
-    ({"eta": 0.0}, "eta must be"), ({"duration": -1.0}, "duration"), ({"array": xb.PassiveArray(np.ones((M, N)))}, "only MTJCells"),
+    ({"eta": 0.0}, "eta must be"), ({"duration": -1.0}, "duration"),
+    ({"array": xb.PassiveArray(np.ones((M, N)))}, "only MTJCells"),
     ({"gate": 0.1}, "opens no transistor"), ({"breakdown": 0.1}, "breakdown limit"), ({"rng": 1}, "rng is"),
     ({"array": xb.OneTransistorArray(xb.MTJCells(P, AGAINST), transistor=xb.NMOS(kp=1e-6, vto=0.4))}, "no junction sees"),
 ])

@@ -129,7 +129,8 @@ def test_only_the_opposing_polarity_disturbs() -> None:
     only[3, 3] = True
     found = {}
     for direction in (1, -1):
-        report = xb.program(passive(np.ones(SHAPE)), np.full(SHAPE, direction), pulse=xb.Pulse(0.7, 10e-9), only=only, rng=rng(11))
+        report = xb.program(passive(np.ones(SHAPE)), np.full(SHAPE, direction), pulse=xb.Pulse(0.7, 10e-9), only=only,
+                            rng=rng(11))
         found[direction] = report.expected_disturb[3, 5]
     assert found[1] < 1e-30 < 1e-6 < found[-1]
 
@@ -210,8 +211,8 @@ def test_compensating_amplitudes_reach_their_lines() -> None:
 @pytest.mark.parametrize("stepping", [None, Stepping(tolerance=0.2, look=1.0)], ids=["at once", "stepped"])
 def test_sources_deliver_what_is_dissipated(array: Any, scheme: str, stepping: Stepping | None) -> None:
     target = np.array(states(27))
-    report = xb.program(array, target, pulse=xb.Pulse((0.6, 0.7), 3e-9), scheme=scheme, only=np.arange(N)[:, None] < np.full(N, 3),
-                        stepping=stepping, rng=rng(28))
+    only = np.arange(N)[:, None] < np.full(N, 3)
+    report = xb.program(array, target, pulse=xb.Pulse((0.6, 0.7), 3e-9), scheme=scheme, only=only, stepping=stepping, rng=rng(28))
     np.testing.assert_allclose(report.energy.dissipated, report.energy.sources, rtol=1e-9)
     assert min(report.energy.wires, report.energy.drivers, report.energy.cells.min() + 1e-30) > 0
 
@@ -259,8 +260,9 @@ def test_trains_and_many_targets() -> None:
     ({"pulse": xb.Pulse(np.ones((3, 3)), 1e-9)}, "does not fit"), ({"pulse": 0.8}, "pulse is xb.Pulse"),
     ({"pulse": xb.Pulse(0.8, np.linspace(1e-9, 2e-9, N))}, "pulse widths differ"),
     ({"pulse": xb.Pulse(0.8, 1e-9, rise=1e-9)}, "take stepping"), ({"pulse": xb.Pulse(0.8, 1e-9, count=2)}, "a gap of at least"),
-    ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is "rows" or "cells"'), ({"only": np.ones(SHAPE)}, "mask"),
-    ({"repeats": 0}, "repeats is a number"), ({"rng": 3}, "rng is a numpy.random.Generator"), ({"breakdown": 0.0}, "breakdown is"),
+    ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is "rows" or "cells"'),
+    ({"only": np.ones(SHAPE)}, "mask"), ({"repeats": 0}, "repeats is a number"), ({"breakdown": 0.0}, "breakdown is"),
+    ({"rng": 3}, "rng is a numpy.random.Generator"),
     ({"array": xb.PassiveArray(np.ones(SHAPE))}, "only MTJCells"),
     ({"array": xb.PassiveArray(xb.MTJCells(P, m_z=np.zeros(SHAPE)))}, "states P and AP"),
     ({"array": passive(states(1), params=xb.mtj.presets["daffodil"])}, "needs delta"),

@@ -226,6 +226,8 @@ def _in_series(kind, junction, device, w, v_gs, v_bs, u):  # type: ignore[no-unt
     if junction[0] == 0.0:
         return w, 0.0, 0.0, 0.0, True
     at_source = _at_source(kind, device, v_gs, v_bs)
+    if kind == LEVEL1 and at_source[0] <= 0.0 and (w > 0.0 or _overdrive(device, v_gs - w, v_bs - w)[0] <= 0.0):
+        return 0.0, 0.0, 0.0, 0.0, True  # off, as most of an array is
     if w == 0.0:
         g_j, (_, g_d, g_s) = _junction(junction, 0.0)[1], _device(kind, device, at_source, 0.0, v_gs, v_bs)
         total = g_j + g_d if g_d > 0.0 else 1.0

@@ -170,7 +170,8 @@ class MTJCells(Cells):
         return self._m_z.ndim > 2
 
     def of_input(self, which: IntArray | int) -> "MTJCells":
-        return self.in_state(self._m_z[which]) if self.stacked else self
+        everything = np.size(which) == len(self._m_z) and np.ndim(which) > 0 and bool((np.diff(which) > 0).all())
+        return self if everything or not self.stacked else self.in_state(self._m_z[which])
 
     def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
         """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""

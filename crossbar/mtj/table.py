@@ -50,6 +50,7 @@ NEAR = 3e-3               # |i| that stands for 0 there
 CELLS, PECLET = 600, 0.8  # at least, Delta i pi / cells at most, of the finest grid; the others have a half and a quarter
 PACE, STRONG = 2.0, 1.1    # time steps that much longer where i is below STRONG, where no steep front must be followed
 FLOOR = 1e-35             # error probabilities below are continued, not computed
+LINE = 4096               # nodes along either sign of i for equal junctions under one pulse
 LEAST = 1e-200            # and a smaller cumulative hazard, or excess over |i|, is none
 _FIRST = (float(np.arcsinh(-1.0)), DELTA[0] ** 0.25, float(np.log(S[0])))  # nodes 0
 
@@ -94,14 +95,10 @@ class Table:
         return switched.reshape(shape), error.reshape(shape)
 
     def _at(self, s: float, delta: float, i: Array) -> tuple[Array, Array]:
-        """The same for many overdrives under one pulse on equal junctions, whose weights along s and Delta are the same."""
-        kd, *b = _stencil((np.sqrt(np.sqrt(delta)) - _FIRST[1]) / STEP[1], self.log_hazard.shape[1])
-        ks, *c = _stencil((np.log(min(max(s, S[0]), S[1])) - _FIRST[2]) / STEP[2], self.log_hazard.shape[2])
-        lines = (self.log_hazard[:, kd:kd + 4, ks:ks + 4] @ c @ b, self.log_odds[:, kd:kd + 4] @ b,
-                 self.log_rate[:, kd:kd + 4] @ b, self.log_excess[:, kd:kd + 4, ks:ks + 4] @ c @ b)
+        """The same for many overdrives under one pulse on equal junctions."""
         switched, error = np.empty((2, i.size))
         kernel = _along_parallel if i.size >= 20_000 else _along
-        kernel(np.ascontiguousarray(i).ravel(), s, *lines, switched, error)
+        kernel(np.ascontiguousarray(i).ravel(), _logs(self, s, delta), switched, error)
         return switched.reshape(i.shape), error.reshape(i.shape)
 
 
@@ -310,28 +307,35 @@ def _interpolate_parallel(i, s, delta, log_hazard, log_odds, log_rate, log_exces
         switched[k], error[k] = _one(i[k], s[k], delta[k], log_hazard, log_odds, log_rate, log_excess)
 
 
+@functools.lru_cache(maxsize=8)
+def _logs(table: Table, s: float, delta: float) -> Array:
+    """ln P and ln(1 - P), (2, 2, LINE): at nodes in i from I_MIN to 0 and from 0 to I_MAX, for (2) meets (1) with a kink."""
+    i = np.concatenate((np.linspace(I_MIN, -1e-12, LINE), np.linspace(0.0, I_MAX, LINE)))
+    both = table.probabilities(i, np.full(i.shape, s), np.full(i.shape, delta))
+    return np.log(np.maximum(both, 1e-300)).reshape(2, 2, LINE)
+
+
 @njit(cache=True, error_model="numpy", inline="always")
-def _one_along(i, s, log_hazard, log_odds, log_rate, log_excess):  # type: ignore[no-untyped-def]
-    """`_one` from tables along i alone."""
-    i = max(i, I_MIN)
-    k, a0, a1, a2, a3 = _stencil((np.arcsinh(abs(i) - 1.0) - _FIRST[0]) / STEP[0], log_hazard.size)
-    y = a0 * log_hazard[k] + a1 * log_hazard[k + 1] + a2 * log_hazard[k + 2] + a3 * log_hazard[k + 3]
-    odds = a0 * log_odds[k] + a1 * log_odds[k + 1] + a2 * log_odds[k + 2] + a3 * log_odds[k + 3]
-    rate = a0 * log_rate[k] + a1 * log_rate[k + 1] + a2 * log_rate[k + 2] + a3 * log_rate[k + 3]
-    log_e = 0.0
-    if i < 0.0:
-        k, a0, a1, a2, a3 = _stencil(np.arcsinh(-BACK[0] * i) / BACK[1], log_excess.size)
-        log_e = a0 * log_excess[k] + a1 * log_excess[k + 1] + a2 * log_excess[k + 2] + a3 * log_excess[k + 3]
-    return _ended(i, s, y, odds, rate, log_e)
+def _one_along(i, logs):  # type: ignore[no-untyped-def]
+    """(P, 1 - P) by cubics through the nodes of `_logs`; the smaller of the two is interpolated."""
+    side = 1 if i >= 0.0 else 0
+    place = i * ((LINE - 1) / I_MAX) if side else (max(i, I_MIN) - I_MIN) * ((LINE - 1) / -I_MIN)
+    k, a0, a1, a2, a3 = _stencil(min(place, LINE - 1.0), LINE)
+    which = 0 if logs[0, side, k + 1] < logs[1, side, k + 1] else 1
+    row = logs[which, side]
+    smaller = np.exp(a0 * row[k] + a1 * row[k + 1] + a2 * row[k + 2] + a3 * row[k + 3])
+    if which == 0:
+        return smaller, 1.0 - smaller
+    return 1.0 - smaller, smaller
 
 
 @njit(cache=True, error_model="numpy")
-def _along(i, s, log_hazard, log_odds, log_rate, log_excess, switched, error):  # type: ignore[no-untyped-def]
+def _along(i, logs, switched, error):  # type: ignore[no-untyped-def]
     for k in range(i.size):
-        switched[k], error[k] = _one_along(i[k], s, log_hazard, log_odds, log_rate, log_excess)
+        switched[k], error[k] = _one_along(i[k], logs)
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def _along_parallel(i, s, log_hazard, log_odds, log_rate, log_excess, switched, error):  # type: ignore[no-untyped-def]
+def _along_parallel(i, logs, switched, error):  # type: ignore[no-untyped-def]
     for k in prange(i.size):
-        switched[k], error[k] = _one_along(i[k], s, log_hazard, log_odds, log_rate, log_excess)
+        switched[k], error[k] = _one_along(i[k], logs)

@@ -11,6 +11,7 @@ whatever the terminals, and where the mean hides much (lines that float one by o
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -57,8 +58,8 @@ class Coarse:
         typical = max(float(slope_first.mean()), 1e-300)
         along, down = _mean_wire(r_first, typical), _mean_wire(r_second, typical)
         across, self.down = Hats.spread(n, _count(along, typical)), Hats.spread(m, _count(down, typical))
-        lam, modes = _modes(across, along)
-        mu, self.v = _modes(self.down, down)
+        lam, modes = _modes(n, across.count, along.tobytes())
+        mu, self.v = _modes(m, self.down.count, down.tobytes())
         d1, d2 = slope_first[:, None, None], slope_second[:, None, None]
         column = mu[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -94,9 +95,11 @@ def _count(wire: Array, slope: float) -> int:
     return int(min(n, MOST, np.ceil(n / max(length / _PER_LENGTH, _CLOSEST)) + 2))
 
 
-def _modes(hats: Hats, wire: Array) -> tuple[Array, Array]:
-    """Eigenvalues (count,) and modes (count, count), orthonormal in the hats' Gram matrix, of a line's wires."""
-    p = hats.matrix()
+@lru_cache(maxsize=8)
+def _modes(n: int, count: int, mean_wire: bytes) -> tuple[Array, Array]:
+    """Eigenvalues (count,) and modes (count, count), orthonormal in the Gram matrix of hats on n nodes, of a line's wires: the
+    same at every Newton step, and for all inputs and states of an array."""
+    p, wire = Hats.spread(n, count).matrix(), np.frombuffer(mean_wire)
     drops = np.diff(p, axis=0, prepend=0.0, append=0.0)
     values, vectors = eigh(drops.T @ (wire[:, None] * drops), p.T @ p)
     return np.maximum(values, 0.0), vectors

@@ -9,7 +9,7 @@
 import numpy as np
 
 from crossbar.elements.base import Array, IntArray, Mask
-from crossbar.mtj.fokker_planck import cumulative_hazard
+from crossbar.writing import ledger_code
 from crossbar.writing.junctions import Solution, States
 from crossbar.writing.report import WriteEnergy
 
@@ -17,35 +17,38 @@ Live = IntArray | slice
 
 
 class Ledger:
-    """Accounts of `batch` writes of M x N cells; every entry is for the writes `live` that took part in a phase: (k,) numbers,
-    or all of them as a slice, which copies nothing."""
+    """Accounts of `batch` writes of M x N cells; every entry is for the writes `live` that took part in a phase: k numbers, or
+    all of them as a slice, which copies nothing. What a phase selects are columns (k, N) of one row; a read selects none."""
 
     def __init__(self, batch: int, shape: tuple[int, int], target: States) -> None:
-        self.target = target
+        self.target = np.ascontiguousarray(target)
         whole = (batch, *shape)
         self.pulses, self.disturbs = np.zeros(whole, np.intp), np.zeros(whole, np.intp)
-        self.hazard, self.error = np.zeros(whole), np.zeros(whole)
-        self.cells = np.zeros(whole)
+        self.hazard, self.error, self.cells = np.zeros(whole), np.zeros(whole), np.zeros(whole)
         self.sources, self.wires, self.drivers, self.time = (np.zeros(batch) for _ in range(4))
         self.phases = self.solves = 0
         self.residual = 0.0
 
-    def pulse(self, live: Live, selected: Mask, states: States) -> None:
-        """A pulse begins on the selected cells (k, M, N)."""
-        again = selected & (self.pulses[live] > 0)
-        self.error[live] = np.where(selected & ~again, np.where(states != self.target[live], 1.0, 0.0), self.error[live])
-        self.pulses[live] += selected
+    def pulse(self, live: Live, row: int, columns: Mask, states: States) -> None:
+        """A pulse begins on the selected cells, in the states (k, M, N)."""
+        first = columns & (self.pulses[live, row] == 0)
+        wrong = states[:, row] != self.target[live, row]
+        self.error[live, row] = np.where(first, wrong.astype(float), self.error[live, row])
+        self.pulses[live, row] += columns
 
-    def probabilities(self, live: Live, selected: Mask, states: States, flips: Array, stays: Array) -> None:
+    def probabilities(self, live: Live, row: int, columns: Mask, states: States, flips: Array, stays: Array) -> None:
         """Probabilities (k, M, N) of a phase that flips cells, or doesn't, in the states that they had."""
-        self.hazard[live] += np.where(selected, 0.0, cumulative_hazard(flips, stays))
-        wrong, before = states != self.target[live], self.error[live]
-        away = before + (1 - before) * np.where(wrong, 0.0, flips)
-        self.error[live] = np.where(selected & wrong, before * stays, away)
+        hazard, error = self.hazard[live], self.error[live]
+        ledger_code.account(flips, stays, states, self.target[live], row, columns, hazard, error)
+        if not isinstance(live, slice):
+            self.hazard[live], self.error[live] = hazard, error
 
-    def flipped(self, live: Live, selected: Mask, flips: Mask) -> None:
+    def flipped(self, live: Live, row: int, columns: Mask, flips: Mask) -> None:
         """Cells (k, M, N) that a phase did flip."""
-        self.disturbs[live] += flips & ~selected
+        if flips.any():
+            disturbed = flips.copy()
+            disturbed[:, row] &= ~columns
+            self.disturbs[live] += disturbed
 
     def spend(self, live: Live, solution: Solution, duration: float) -> None:
         """The power of a solution (k, ...), for a time [s]."""

@@ -141,12 +141,10 @@ class _Write:
         for row, direction, columns in tqdm(phases, desc="write", unit="phase", delay=3, disable=None, leave=False):
             live = _live(columns.any(axis=1))
             selection = Selection(row, columns[live], direction, volts[direction][row])
-            selected = np.zeros((len(selection.columns), *self.array.shape), bool)
-            selected[:, row] = selection.columns
             width = _common(widths[direction][row], selection.columns, row)
             for _ in range(pulse.count):
-                self.ledger.pulse(live, selected, self.states[live])
-                self.operate(live, partial(self._biased, selection), pulse, width, selected)
+                self.ledger.pulse(live, row, selection.columns, self.states[live])
+                self.operate(live, partial(self._biased, selection), pulse, width, row, selection.columns)
                 self.ledger.time[live] += pulse.rise + width + pulse.fall + pulse.gap
             self.ledger.phases += 1
 
@@ -171,30 +169,31 @@ class _Write:
     def read(self, verify: Verify, references: Array, active: Mask) -> States:
         """States (B, M, N) as they read, row by row; those of writes that are not active are not looked at."""
         live, found = _live(active), np.array(self.target)
-        nothing = np.zeros(self.states[live].shape, bool)
+        nothing = np.zeros(self.states[live, 0].shape, bool)
         pulse = Pulse(verify.read, verify.read_width)
         for row in tqdm(range(self.array.shape[0]), desc="read", unit="row", delay=3, disable=None, leave=False):
             drives, side = self.plan.scheme.read(self.array, row, verify.read)
-            solution = self.operate(live, partial(_whatever, drives), pulse, verify.read_width, nothing)
+            solution = self.operate(live, partial(_whatever, drives), pulse, verify.read_width, row, nothing)
             sensed = np.abs(solution.terminal_current[side])
             found[live, row] = np.where(sensed > references[row], 1, -1)
             self.ledger.time[live] += verify.read_width
             self.ledger.phases += 1
         return found
 
-    def operate(self, live: Live, drives: Callable[[float], dict[str, Any]], pulse: Pulse, width: float,
-                selected: Mask) -> Solution:
-        """One pulse on the array, drives(share of the amplitude): solved, drawn and accounted for. The solution at its start."""
+    def operate(self, live: Live, drives: Callable[[float], dict[str, Any]], pulse: Pulse, width: float, row: int,
+                columns: Mask) -> Solution:
+        """One pulse on the array, drives(share of the amplitude), selected columns (k, N) of a row: solved, drawn and accounted
+        for. The solution at its start."""
         before = self.states[live]
         if self.moments is None:
             solution = self.solve(drives(1.0), before, None)
             flips, stays = self.junctions.switched(solution, width, before)
-            self.ledger.probabilities(live, selected, before, flips, stays)
+            self.ledger.probabilities(live, row, columns, before, flips, stays)
             self.ledger.spend(live, solution, width)
             flipped = self.rng.random(flips.shape) < flips
         else:
             solution, flipped = self._follow(self.moments, live, drives, pulse, width, before)
-        self.ledger.flipped(live, selected, flipped)
+        self.ledger.flipped(live, row, columns, flipped)
         self.states[live] = np.where(flipped, -before, before)
         return solution
 
