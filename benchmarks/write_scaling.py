@@ -19,7 +19,7 @@ import crossbar as xb
 
 P = xb.mtj.presets["mtj-60kT"]
 NMOS = {"kp": 3e-4, "w": 2e-6, "l": 1e-7, "vto": 0.4, "gamma": 0.4, "lambda_": 0.05}
-WIRE = 1.0        # [ohm] a segment
+WIRE = 0.1        # [ohm] a segment
 PIECES = 16       # between which the yardstick is measured
 SOLVES = 3        # at a time
 WORST = 3.0       # linear solves that a phase may take
@@ -50,7 +50,7 @@ def write(name: str, n: int, rows: int, rng: np.random.Generator) -> Written:
     linear = xb.PassiveArray(xb.mtj.conductance(P, states), r_word=WIRE, r_bit=WIRE)
     cells = xb.MTJCells(P, states)
     if name == "passive, V/2":
-        array, options = xb.PassiveArray(cells, r_word=WIRE, r_bit=WIRE), {"scheme": "v/2", "pulse": xb.Pulse((0.6, 0.75), 10e-9)}
+        array, options = xb.PassiveArray(cells, r_word=WIRE, r_bit=WIRE), {"scheme": "v/2", "pulse": xb.Pulse((0.52, 0.64), 10e-9)}
     else:
         nmos = xb.NMOS(model=name.split()[-1], **NMOS)
         array = xb.OneTransistorArray(cells, transistor=nmos, r_bit=WIRE, r_source=WIRE)

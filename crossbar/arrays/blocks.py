@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import real_array
 from crossbar.elements.base import Array, IntArray
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.solution import PlanesState
@@ -39,6 +40,16 @@ def begin(start: PlanesState | None, which: IntArray, shape: tuple[int, ...]) ->
                         "cells")
     first, second = (x if x.ndim == 2 else x[which] for x in start.nodes)
     return first.reshape(-1, *shape[1:]), second.reshape(-1, *shape[1:])
+
+
+def about(guess: npt.ArrayLike | None, which: IntArray, shape: tuple[int, ...]) -> Array | None:
+    """Cell voltages (B or 1, M, N) of some of (batch, M, N) inputs, as guessed. Raises DataError where they do not fit."""
+    if guess is None:
+        return None
+    volts = np.nan_to_num(real_array(guess, "guess of the cell voltages [V]"))
+    if volts.shape not in (shape, shape[1:]):
+        raise DataError(f"a guess of the cell voltages has shape {shape} or {shape[1:]}, not {volts.shape}")
+    return volts[which] if volts.ndim == 3 else volts[None]
 
 
 def gather(parts: list[tuple[IntArray, Solution]], single: bool) -> Solution:

@@ -10,13 +10,13 @@ along the bit lines ("parallel", the usual STT-MRAM: columns decouple into ladde
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.arrays.blocks import begin, gather, in_states
+from crossbar.arrays.blocks import about, begin, gather, in_states
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
@@ -94,11 +94,11 @@ class OneTransistorArray:
     def solve(self, gate: npt.ArrayLike, bit_top: Drive = None, bit_bottom: Drive = None, source_top: Drive = None,
               source_bottom: Drive = None, source_left: Drive = None, source_right: Drive = None, *,
               states: npt.ArrayLike | None = None, rtol: float = 1e-10, keep: Literal["nodes", "terminals"] = "nodes",
-              start: TransistorSolution | None = None) -> TransistorSolution:
+              start: TransistorSolution | None = None, guess: npt.ArrayLike | None = None) -> TransistorSolution:
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         gate : gate line voltages [V], scalar, (M,) or (batch, M). None leaves a side open, as masked entries (numpy.ma) do a
-        line's end. states, start : as of `PassiveArray.solve`.
+        line's end. states, start, guess : as of `PassiveArray.solve`.
         Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven; ConvergenceError if
         sum |KCL| stays above rtol times sum |cell current|.
         """
@@ -120,9 +120,10 @@ class OneTransistorArray:
         for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
             some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
             share = None if start is None or start.share is None else start.share.reshape(-1, *self.shape)
-            parts.append((which, self._solve(
-                drives.take(which), some, begin(start, which, (drives.batch, *self.shape)),
-                share if share is None or len(share) == 1 else share[which], rtol, keep == "nodes")))
+            whole, volts = (drives.batch, *self.shape), about(guess, which, (drives.batch, *self.shape))
+            hints = begin(start, which, whole), None if volts is None else -volts  # the solver counts from source to bit line
+            parts.append((which, self._solve(drives.take(which), some, hints, share if share is None or len(share) == 1 else
+                                             share[which], rtol, keep == "nodes")))
         return replace(gather(parts, drives.single), cells=pairs)
 
     def to_circuit(self, gate: npt.ArrayLike, **sides: Drive) -> Circuit:
@@ -160,7 +161,7 @@ class OneTransistorArray:
             return np.asarray(self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0)
         return isolated_nodes(source, bit, conducting, alongside=self.parallel)
 
-    def _solve(self, drives: Drives, cells: TransistorCells, start: tuple[Array, Array] | None, shared: Array | None,
+    def _solve(self, drives: Drives, cells: TransistorCells, hints: tuple[Any, Any], shared: Array | None,
                rtol: float, nodes: bool) -> TransistorSolution:
         source, bit = self._wires(drives)
         drives.check_shorts(source, bit)
@@ -170,7 +171,7 @@ class OneTransistorArray:
         share[:] = np.nan if shared is None else shared
         done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
                             Law(current=_law(cells, drives, isolated, share), symmetric=False), crossed=not self.parallel,
-                            rtol=rtol, nodes=nodes, start=start)
+                            rtol=rtol, nodes=nodes, start=hints[0], guess=hints[1])
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):
                 x[:, lost] = np.nan

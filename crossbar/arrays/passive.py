@@ -9,7 +9,7 @@ array as a circuit, modified nodal analysis, mna.py), which is slow, exact and t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.ma as ma
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
-from crossbar.arrays.blocks import begin, gather, in_states
+from crossbar.arrays.blocks import about, begin, gather, in_states
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
@@ -90,12 +90,13 @@ class PassiveArray(ArrayAlgebra):
     def solve(self, word_left: Drive = None, word_right: Drive = None, bit_top: Drive = None,
               bit_bottom: Drive = 0.0, *, states: npt.ArrayLike | None = None, rtol: float = 1e-10,
               keep: Literal["nodes", "terminals"] = "nodes", method: Literal["lines", "general"] = "lines",
-              start: ArraySolution | None = None) -> ArraySolution:
+              start: ArraySolution | None = None, guess: npt.ArrayLike | None = None) -> ArraySolution:
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         None leaves a side open; masked entries (numpy.ma) leave those lines' ends open.
         states : (batch, M, N) cos(theta) of the junctions for each input, in place of the array's own.
-        start : a solution whose node voltages are near those of this one, to begin with.
+        start : a solution under nearly the same drives, to begin with. guess : cell voltages (batch, M, N) or (M, N) [V], about,
+        of nonlinear cells: another way to begin.
         Raises DataError for NaN, a wrong shape, or if no end is driven; TopologyError where 0 ohm joins two voltages;
         ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
         """
@@ -113,7 +114,9 @@ class PassiveArray(ArrayAlgebra):
         parts = []
         for group in drives.groups():
             solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
-            parts += [(which, solve(drives.take(which), junctions.of_input(which), begin(start, which, (batch, *self.shape)),
+            whole = (batch, *self.shape)
+            parts += [(which, solve(drives.take(which), junctions.of_input(which), (begin(start, which, whole),
+                                                                                    about(guess, which, whole)),
                                     rtol, keep == "nodes"))
                       for which in pieces(group, max(1, _BLOCK_CELLS // cells))]
         return replace(gather(parts, drives.single), cells=junctions)
@@ -167,7 +170,7 @@ class PassiveArray(ArrayAlgebra):
         return gather(parts, single=False)
 
     def _lines_solver(self, drives: Drives,
-                      ) -> Callable[[Drives, Cells, tuple[Array, Array] | None, float, bool], ArraySolution]:
+                      ) -> Callable[[Drives, Cells, tuple[Any, Any], float, bool], ArraySolution]:
         """What solves blocks of the inputs by lines; made once for all of them."""
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
@@ -177,10 +180,11 @@ class PassiveArray(ArrayAlgebra):
         words, bits = Plane.of(r_word.T, *volts[:2]), Plane.of(r_bit, *volts[2:])
         common = cell_law(self.cells, isolated)
 
-        def solve(block: Drives, cells: Cells, start: tuple[Array, Array] | None, rtol: float, nodes: bool) -> ArraySolution:
+        def solve(block: Drives, cells: Cells, hints: tuple[Any, Any], rtol: float, nodes: bool) -> ArraySolution:
             left, right, top, bottom = (block.volts[side] for side in SIDES)
             law = cell_law(cells, isolated) if cells.stacked else common
-            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes, start=start)
+            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes, start=hints[0],
+                                guess=hints[1])
             if isolated is not None and done.nodes is not None:
                 for x, lost in zip(done.nodes, isolated, strict=True):
                     x[:, lost] = np.nan

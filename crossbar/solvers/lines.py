@@ -32,7 +32,9 @@ Trace = list[tuple[int, float]]  # (iterations so far, worst relative residual) 
 
 _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.2        # the inner solve aims this far below the tolerance of the KCL misfit
-_GUESS = 0.01        # relative misfit of the linear cells with which nonlinear ones begin
+_GUESS = 0.01        # relative misfit of the linear cells with which nonlinear ones begin,
+_INFORMED = 1e-4     # and where their voltages are known, about
+_SLIGHT = 1e-6        # [V] below which cells conduct as without a voltage
 _CLOSE = 1e-8         # relative misfit from which on the rounding of deviations matters
 _SERIAL = 100_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
@@ -127,11 +129,12 @@ class PlanesSolution:
 
 
 def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True, rtol: float = 1e-10, nodes: bool = True,
-                 start: tuple[Array, Array] | None = None) -> PlanesSolution:
+                 start: tuple[Array, Array] | None = None, guess: Array | None = None) -> PlanesSolution:
     """Solve both planes to sum |KCL| <= rtol sum |cell current|, for every input of the batch.
 
     crossed : whether line i of the first plane meets line j of the second at cell (i, j); else both have N lines of M nodes.
-    nodes : whether node voltages are wanted. start : node voltages (B or 1, M, N) of both planes to begin with.
+    nodes : whether node voltages are wanted. start : node voltages (B or 1, M, N) of both planes to begin with. guess : voltages
+    (B or 1, M, N) of nonlinear cells, about: node voltages may be near and their differences, that drive the wires, far off.
     Raises ConvergenceError, with its trace, where the tolerance is missed or a cell has a negative slope.
     """
     level = _common(first, second) if law.symmetric else np.zeros(len(first.near))
@@ -139,7 +142,7 @@ def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True,
     with threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
         if start is not None:
             start = start[0] - level[:, None, None], start[1] - level[:, None, None]
-        state = _newton(_State.begin(first, second, law, crossed, start), rtol)
+        state = _newton(_State.begin(first, second, law, crossed, start, guess), rtol)
         return state.solution(level if nodes else None)
 
 
@@ -208,7 +211,8 @@ class _State:
     trace: Trace = field(default_factory=list)
 
     @classmethod
-    def begin(cls, first: Plane, second: Plane, law: Law, crossed: bool, start: tuple[Array, Array] | None) -> "_State":
+    def begin(cls, first: Plane, second: Plane, law: Law, crossed: bool, start: tuple[Array, Array] | None,
+              guess: Array | None) -> "_State":
         state = cls(first, second, law, crossed, first.alone(), second.alone(), room.zeros(first.shape), room.zeros(second.shape))
         state.rho_u, state.rho_v = room.empty(first.shape), room.empty(second.shape)
         if start is not None:
@@ -218,20 +222,25 @@ class _State:
             state.moved = True
             state.rebase()
         elif not law.linear:
-            state.guess()
+            state.guess(guess)
         state.evaluate()
         return state
 
-    def guess(self) -> None:
-        """Begin where cells that conduct as they do at no voltage would put the nodes: without any current most cells of a large
-        array see far more than they will, where their law has another slope."""
+    def guess(self, at: Array | None) -> None:
+        """Begin where cells that conduct as they do at about their voltages, or at none, would put the nodes: without any current
+        most cells of a large array see far more than they will, where their law has another slope."""
         assert self.law.current is not None
-        _, slope, _ = self.law.current(room.zeros(self.second.shape), lambda: self.base_v)
+        volts = room.zeros(self.second.shape)
+        if at is not None:
+            volts[:] = at
+        current, slope, _ = self.law.current(volts, lambda: self.base_v)
+        if at is not None:
+            slope = np.divide(current, at, out=np.array(np.broadcast_to(slope, current.shape)), where=np.abs(at) > _SLIGHT)
         if not slope.any() or slope.min() < 0:
             return
         law, self.law = self.law, Law(ohmic=slope)
         self.evaluate()
-        du, dv, taken = self.step()(self.rho_u, self.rho_v, self.largest, _GUESS * self.misfit)
+        du, dv, taken = self.step()(self.rho_u, self.rho_v, self.largest, (_GUESS if at is None else _INFORMED) * self.misfit)
         self.law, self.iterations = law, taken
         del self.slopes
         self.shift(du, dv, np.ones(len(dv)))

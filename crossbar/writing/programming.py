@@ -28,6 +28,7 @@ from crossbar.solvers.lines import threads
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger, Live
 from crossbar.writing.pulses import DIRECTIONS, Pulse
+from crossbar.writing.recall import Recall
 from crossbar.writing.report import WriteEnergy, WriteReport
 from crossbar.writing.schemes import Selection, WritableArray, WriteScheme, as_write_scheme
 from crossbar.writing.stepping import Moments, Stepping
@@ -109,6 +110,7 @@ class _Write:
         self.junctions = Junctions(plan.array, plan.method, plan.exponent)
         self.states = np.array(np.broadcast_to(self.junctions.states, target.shape))
         self.ledger = Ledger(len(target), plan.array.shape, target)
+        self.recall = {direction: Recall() for direction in DIRECTIONS}
         self.gave_up = np.zeros(target.shape, bool)
         self.moments = None if plan.stepping is None else Moments(self.junctions, self.states, plan.stepping, rng)
 
@@ -142,10 +144,14 @@ class _Write:
             live = _live(columns.any(axis=1))
             selection = Selection(row, columns[live], direction, volts[direction][row])
             width = _common(widths[direction][row], selection.columns, row)
+            recall = self.recall[direction] if isinstance(live, slice) else None
+            guess = None if recall is None else recall.guess(row, selection.columns)
             for _ in range(pulse.count):
                 self.ledger.pulse(live, row, selection.columns, self.states[live])
-                self.operate(live, partial(self._biased, selection), pulse, width, row, selection.columns)
+                solution = self.operate(live, partial(self._biased, selection), pulse, width, row, selection.columns, guess)
                 self.ledger.time[live] += pulse.rise + width + pulse.fall + pulse.gap
+            if recall is not None:
+                recall.keep(solution.cell_voltage, row, selection.columns)
             self.ledger.phases += 1
 
     def _biased(self, selection: Selection, share: float) -> dict[str, Any]:
@@ -181,12 +187,12 @@ class _Write:
         return found
 
     def operate(self, live: Live, drives: Callable[[float], dict[str, Any]], pulse: Pulse, width: float, row: int,
-                columns: Mask) -> Solution:
+                columns: Mask, guess: Array | None = None) -> Solution:
         """One pulse on the array, drives(share of the amplitude), selected columns (k, N) of a row: solved, drawn and accounted
-        for. The solution at its start."""
+        for. guess : of the cell voltages. The solution at its start."""
         before = self.states[live]
         if self.moments is None:
-            solution = self.solve(drives(1.0), before, None)
+            solution = self.solve(drives(1.0), before, guess=guess)
             flips, stays = self.junctions.switched(solution, width, before)
             self.ledger.probabilities(live, row, columns, before, flips, stays)
             self.ledger.spend(live, solution, width)
@@ -207,9 +213,9 @@ class _Write:
             flipped &= ~self.junctions.fixed
         return first, flipped
 
-    def solve(self, drives: dict[str, Any], z: npt.ArrayLike, start: Solution | None) -> Solution:
+    def solve(self, drives: dict[str, Any], z: npt.ArrayLike, start: Solution | None = None, guess: Array | None = None) -> Solution:
         """The array under bias. Raises DataError where a junction sees more than it bears."""
-        solution = self.array.solve(**drives, states=z, start=start, rtol=self.plan.rtol)  # type: ignore[arg-type]
+        solution = self.array.solve(**drives, states=z, start=start, guess=guess, rtol=self.plan.rtol)  # type: ignore[arg-type]
         highest = np.abs(self.junctions.volts(solution))
         if not highest.max() <= self.plan.breakdown:
             _, i, j = np.unravel_index(int(highest.argmax()), highest.shape)
