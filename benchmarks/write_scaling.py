@@ -50,7 +50,8 @@ def write(name: str, n: int, rows: int, rng: np.random.Generator) -> Written:
     linear = xb.PassiveArray(xb.mtj.conductance(P, states), r_word=WIRE, r_bit=WIRE)
     cells = xb.MTJCells(P, states)
     if name == "passive, V/2":
-        array, options = xb.PassiveArray(cells, r_word=WIRE, r_bit=WIRE), {"scheme": "v/2", "pulse": xb.Pulse((0.52, 0.64), 10e-9)}
+        array = xb.PassiveArray(cells, r_word=WIRE, r_bit=WIRE)
+        options = {"scheme": "v/2", "pulse": xb.Pulse((0.52, 0.64), 10e-9)}
     else:
         nmos = xb.NMOS(model=name.split()[-1], **NMOS)
         array = xb.OneTransistorArray(cells, transistor=nmos, r_bit=WIRE, r_source=WIRE)
@@ -101,8 +102,8 @@ def main() -> None:
     cases = [("passive, V/2", 64 if args.quick else 256), ("1T1R, level1", 64 if args.quick else 1024),
              ("1T1R, ekv", 64 if args.quick else 1024)]
     found = [write(name, n, min(args.rows or n, 4 if args.quick else n), rng) for name, n in cases]
-    print("\n".join(table(":array | n | phases | solves | a phase [ms] | a linear solve [ms] | linear solves a phase | write errors "
-                          "| disturbed, expected",
+    print("\n".join(table(":array | n | phases | solves | a phase [ms] | a linear solve [ms] | linear solves a phase "
+                          "| write errors | disturbed, expected",
                           [(w.name, str(w.n), str(w.phases), str(w.solves), number(1e3 * float(np.median(w.phase))),
                             number(1e3 * float(np.median(w.linear))), number(w.ratio), str(w.errors), f"{w.disturbed:.3g}")
                            for w in found])))

@@ -30,6 +30,17 @@ class Circuit:
     batches: tuple[Batch, ...]
     arrays: tuple[Xbar, ...] = ()
 
+    @property
+    def array_names(self) -> frozenset[str]:
+        """Names of the arrays."""
+        return frozenset(a.name for a in self.arrays)
+
+    def with_states(self, states: Mapping[str, Array]) -> "Circuit":
+        """The circuit with junctions of some arrays, by name, in other states (M, N). Raises DataError for other cells."""
+        if not states:
+            return self
+        return replace(self, arrays=tuple(a.with_states(states[a.name]) if a.name in states else a for a in self.arrays))
+
     @cached_property
     def first_inner(self) -> tuple[int, ...]:
         """First inner node number of each array; one more entry at the end: the number of all nodes."""

@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
@@ -93,6 +93,17 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("deck", type=Path)
     export.set_defaults(command=_export)
 
+    write = commands.add_parser("write", parents=[common], help="write the arrays of a deck as its .write cards say")
+    write.add_argument("deck", type=Path)
+    write.add_argument("--repeats", type=_count, metavar="N", help="N independent writes of each card")
+    write.add_argument("--workers", type=_count, default=1, metavar="W", help="processes that share many writes; the result is "
+                       "the same")
+    write.add_argument("-o", "--output", type=Path, metavar="LOG", help="write the report to a file, not to the screen")
+    write.add_argument("--csv", type=Path, metavar="DIR", help="write states, errors, pulses, energy over the array")
+    write.add_argument("--plot", type=Path, metavar="DIR", help="draw maps of expected errors, disturbed cells, energy")
+    write.add_argument("--json", action="store_true", help="print the whole report as JSON")
+    write.set_defaults(command=_write)
+
     device = commands.add_parser("device", parents=[common], help="tell what a junction does: thresholds, write, disturb")
     device.add_argument("preset", choices=list(xb.mtj.presets), metavar="PRESET", help=", ".join(xb.mtj.presets))
     device.add_argument("--temperature", type=float, metavar="K", help="of the junction; 300 if not given")
@@ -107,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     wine.add_argument("--sample", type=int, metavar="K", help="carry one test sample through both layers")
     wine.set_defaults(command=_wine)
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
 
 
 @contextlib.contextmanager
@@ -131,39 +149,93 @@ def _run(arguments: argparse.Namespace) -> int:
     for warning in deck.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     done: dict[str, xb.OperatingPoint | xb.Sweep] = {}
+    writes: dict[str, xb.WriteReport] = {}
     try:
         for name, result in session.analyses(deck):
-            done[name] = result
+            if isinstance(result, xb.OperatingPoint | xb.Sweep):
+                done[name] = result
+            else:
+                writes[name] = result
     except xb.CrossbarError as error:
         if isinstance(error.partial, xb.Sweep):
             done["unfinished"] = error.partial
-        if done:
-            print(f"crossbar: {', '.join(done)} finished before the error and kept", file=sys.stderr)
+        elif error.partial is not None:
+            writes["unfinished"] = error.partial  # type: ignore[assignment]
+        if done or writes:
+            print(f"crossbar: {', '.join([*done, *writes])} finished before the error and kept", file=sys.stderr)
         raise
     finally:
-        if done:
+        if done or writes:
             with _no_collector():
-                _deliver(xb.Run(deck, done), arguments)
+                _deliver(xb.Run(deck, done, writes), arguments)
     return OK
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    deck = _read(arguments.deck)
+    for warning in deck.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    cards = {name: card for name, card in deck.analyses.items() if isinstance(card, session.WriteAnalysis)}
+    if not cards:
+        return _complain(f"{arguments.deck}: nothing to write; add a card .write <array> target=<file> scheme= amplitude= width= "
+                         "seed=", BAD_INPUT)
+    writes: dict[str, xb.WriteReport] = {}
+    try:
+        with _workers(arguments.workers) as share:
+            for name, card in cards.items():
+                writes[name] = session.write(deck, card, repeats=arguments.repeats, map=share)
+                if arguments.repeats is None:
+                    deck = deck.after_write(card.array, writes[name].states)
+    except xb.CrossbarError as error:
+        if isinstance(error.partial, xb.WriteReport):
+            writes["unfinished"] = error.partial
+        if writes:
+            print(f"crossbar: {', '.join(writes)} finished before the error and kept", file=sys.stderr)
+        raise
+    finally:
+        if writes:
+            _deliver(xb.Run(deck, {}, writes), arguments)
+    return OK
+
+
+@contextlib.contextmanager
+def _workers(count: int) -> Iterator[Callable[..., Any]]:
+    """`map` of so many processes, started afresh: threads of kernels do not survive a fork."""
+    if count == 1:
+        yield map
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        yield pool.map
 
 
 def _deliver(run: xb.Run, arguments: argparse.Namespace) -> None:
     """Everything that was asked for of a run."""
     with _output(arguments.output) as stream:
         if arguments.json:
-            json.dump({name: _as_json(run, name) for name in run.analyses}, stream, indent=1)
+            json.dump({name: _as_json(run, name) for name in run.analyses}
+                      | {name: report.as_dict() for name, report in run.writes.items()}, stream, indent=1)
             stream.write("\n")
         else:
             stream.write(f"{run.title}\n")
             for name in run.analyses:
                 stream.write("\n" + _report(run, name))
-    if arguments.raw:
+            for name, report in run.writes.items():
+                stream.write(f"\n{name}:\n{report.summary()}\n")
+    if run.analyses and arguments.raw:
         xb.write_raw(run, arguments.raw, binary=not arguments.ascii)
     if arguments.csv:
         write_csv(run, arguments.csv)
+        if run.writes:
+            from crossbar.io.writes import write_report_csv  # with numba, which a small deck does without
+            for name, report in run.writes.items():
+                write_report_csv(report, arguments.csv, name)
     if arguments.plot:
         from crossbar import plots  # matplotlib is loaded only where somebody wants to look
-        for path in plots.save_run(run, arguments.plot):
+        drawn = plots.save_run(run, arguments.plot)
+        drawn += [plots.save_report(report, arguments.plot, name, run.title) for name, report in run.writes.items()]
+        for path in drawn:
             print(f"drew {path}", file=sys.stderr)
 
 

@@ -1,17 +1,22 @@
-"""Run a deck: every analysis, in order, each result under its name."""
+"""Run a deck: every analysis and write, in order, each result under its name; what follows a write sees the states it left."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from crossbar.analysis import Sweep, dc_sweep, operating_point
 from crossbar.errors import CrossbarError, DataError
 from crossbar.netlist import Deck, read_netlist
-from crossbar.netlist.deck import DcAnalysis, OpAnalysis
+from crossbar.netlist.deck import DcAnalysis, OpAnalysis, WriteAnalysis
 from crossbar.points import OperatingPoint
 from crossbar.solvers.newton import Displaced, GminStepping, Ladder, Newton, Solver, SourceStepping
+
+if TYPE_CHECKING:
+    from crossbar.writing import WriteReport
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +25,12 @@ _TOLERANCES = ("reltol", "abstol", "vntol")
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a deck gave: `run.op`, `run.dc`, or `run.analyses["op2"]` where a deck has several of a kind."""
+    """What a deck gave: `run.op`, `run.dc`, `run.write`, or `run.analyses["op2"]`, `run.writes["write2"]` where a deck has
+    several of a kind."""
 
     deck: Deck
     analyses: dict[str, OperatingPoint | Sweep]
+    writes: Mapping[str, "WriteReport"] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -49,6 +56,13 @@ class Run:
         assert isinstance(found, Sweep)
         return found
 
+    @property
+    def write(self) -> "WriteReport":
+        """The report of the deck's only .write."""
+        if "write" not in self.writes:
+            raise DataError(f"the deck has no single .write; its writes are {', '.join(self.writes) or 'none'}")
+        return self.writes["write"]
+
     def _only(self, kind: str) -> OperatingPoint | Sweep:
         if kind not in self.analyses:
             raise DataError(f"the deck has no single .{kind}; its analyses are {', '.join(self.analyses) or 'none'}")
@@ -63,10 +77,10 @@ class Run:
         return self.deck.printed(analysis)
 
 
-def analyses(deck: Deck) -> Iterator[tuple[str, OperatingPoint | Sweep]]:
-    """Name and result of every analysis of a deck, one after the other; a deck without any is given an .op.
+def analyses(deck: Deck) -> "Iterator[tuple[str, OperatingPoint | Sweep | WriteReport]]":
+    """Name and result of every analysis and write of a deck, one after the other; a deck without any is given an .op.
 
-    Raises what `operating_point` and `dc_sweep` raise; what was yielded before stays good.
+    Raises what `operating_point`, `dc_sweep` and `program` raise; what was yielded before stays good.
     """
     options: dict[str, Any] = {name: value for name, value in deck.options.items() if name in _TOLERANCES}
     newton = Newton(int(deck.options.get("itl1", 100)))
@@ -77,8 +91,32 @@ def analyses(deck: Deck) -> Iterator[tuple[str, OperatingPoint | Sweep]]:
         if isinstance(analysis, DcAnalysis):
             extra = dict.fromkeys([*deck.saved, *deck.printed(name)])
             yield name, dc_sweep(deck, analysis.axes, outputs=list(extra), solver=solver, **options)
+        elif isinstance(analysis, WriteAnalysis):
+            report = write(deck, analysis)
+            deck = deck.after_write(analysis.array, report.states)
+            yield name, report
         else:
             yield name, operating_point(deck.circuit, solver=solver, **options)
+
+
+def write(deck: Deck, card: WriteAnalysis, *, repeats: int | None = None, map: Callable[..., Any] = map) -> "WriteReport":
+    """What a .write card does to its array: `program` on the array by itself, its lines driven at the left and at the bottom
+    through its own drivers, whatever else the deck attaches to them. repeats, map : as of `program`.
+
+    Raises DataError, with the card's place, and what `program` raises.
+    """
+    from crossbar.arrays import PassiveArray  # with numba, which takes longer to load than a small deck to solve
+    from crossbar.writing import Pulse, Verify, program
+    array = PassiveArray.from_xbar(deck.arrays[card.array])
+    try:
+        return program(array, card.target, pulse=Pulse(card.amplitude, card.width), scheme=card.scheme,
+                       order=card.order,  # type: ignore[arg-type]
+                       verify=None if card.verify is None else Verify(card.verify), repeats=repeats, map=map,
+                       rng=np.random.default_rng(card.seed))
+    except DataError as error:
+        found = DataError(f"{card.place}: .write {card.array}: {error}")
+        found.partial = error.partial
+        raise found from None
 
 
 def run(deck: Deck | str | Path) -> Run:
@@ -89,12 +127,18 @@ def run(deck: Deck | str | Path) -> Run:
     if not isinstance(deck, Deck):
         deck = read_netlist(deck)
     done: dict[str, OperatingPoint | Sweep] = {}
+    writes: dict[str, WriteReport] = {}
     try:
         for name, result in analyses(deck):
-            done[name] = result
+            if isinstance(result, OperatingPoint | Sweep):
+                done[name] = result
+            else:
+                writes[name] = result
     except CrossbarError as error:
         if isinstance(error.partial, Sweep):
             done["unfinished"] = error.partial
-        error.partial = Run(deck, done) if done else None
+        elif error.partial is not None:
+            writes["unfinished"] = error.partial  # type: ignore[assignment]
+        error.partial = Run(deck, done, writes) if done or writes else None
         raise
-    return Run(deck, done)
+    return Run(deck, done, writes)

@@ -114,7 +114,22 @@ def separable(g: float, wire: float, driver: float, sense: float, volts: float, 
     return p @ u @ q.T, p @ (g * u / b) @ q.T
 
 
-PROMISES = {f.__name__: f for f in (divider, mtj_divider, sneak_path, wine_layer1_15x15, array_1024x1024)}
+def write_15x15(run: xb.Run) -> dict[str, float]:
+    """The read after the write is that of an array in the target's states; with one solve for each phase, and reads."""
+    target = np.where(np.loadtxt(FOLDER / "write_15x15_target.csv", delimiter=",") > 0, 1, -1)
+    report, (before, after) = run.write, run.analyses.values()
+    assert not report.errors.any() and not report.gave_up.any() and (report.states == target).all()
+    drive = np.r_[0.1, np.zeros(14)]
+    wires = {"r_word": 2.0, "r_bit": 2.0}
+    for point, states in ((before, np.full((15, 15), -1)), (after, target)):
+        wanted = xb.PassiveArray(xb.MTJCells(xb.mtj.presets["mtj-60kT"], states), **wires).solve(word_left=drive).bit_current
+        assert [point.i(f"vb[{k}]") for k in range(15)] == pytest.approx(wanted, rel=1e-8)
+    assert report.phases >= 45 and report.solves == report.phases
+    return {"0.0399": report.expected_error.max(), "3.3": report.expected_error.sum(),
+            "0.41": report.expected_disturb.max() * 1e6}
+
+
+PROMISES = {f.__name__: f for f in (divider, mtj_divider, sneak_path, wine_layer1_15x15, array_1024x1024, write_15x15)}
 
 
 def test_every_shipped_deck_has_a_header_and_a_test() -> None:

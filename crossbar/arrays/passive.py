@@ -183,8 +183,8 @@ class PassiveArray(ArrayAlgebra):
         def solve(block: Drives, cells: Cells, hints: tuple[Any, Any], rtol: float, nodes: bool) -> ArraySolution:
             left, right, top, bottom = (block.volts[side] for side in SIDES)
             law = cell_law(cells, isolated) if cells.stacked else common
-            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes, start=hints[0],
-                                guess=hints[1])
+            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes,
+                                start=hints[0], guess=hints[1])
             if isolated is not None and done.nodes is not None:
                 for x, lost in zip(done.nodes, isolated, strict=True):
                     x[:, lost] = np.nan

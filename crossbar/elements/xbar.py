@@ -9,7 +9,7 @@ Nodes of an expanded array, from its first number on: word nodes row by row, the
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
-from crossbar.elements.cells import Cells
+from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.linear import Resistors, Wires
 from crossbar.errors import DataError
 
@@ -140,6 +140,12 @@ class Xbar:
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.cells.shape
+
+    def with_states(self, states: npt.ArrayLike) -> "Xbar":
+        """The array with its junctions in other states (M, N). Raises DataError for cells of another kind."""
+        if not isinstance(self.cells, MTJCells):
+            raise DataError(f"the cells of {self.name} are no junctions and have no states")
+        return replace(self, cells=MTJCells(self.cells.params, states, self.cells.defects, g_short=self.cells.g_short))
 
     @property
     def node_count(self) -> int:

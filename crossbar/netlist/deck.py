@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from crossbar.elements.xbar import Xbar
 from crossbar.errors import DataError, NetlistError
 from crossbar.expressions import ExpressionError, parse
 from crossbar.expressions import Scope as Values
-from crossbar.netlist.devices import DEVICES
+from crossbar.netlist.devices import DEVICES, states_of
 from crossbar.netlist.elaborate import Broken, Elaboration
 from crossbar.netlist.lexer import Problems, Token, logical_lines, read_text
-from crossbar.netlist.parser import Dc, Op, Parsed, Scope, parse_lines
+from crossbar.netlist.parser import Dc, Op, Parsed, Scope, Write, parse_lines
 from crossbar.netlist.words import BadCard, bus, expression_text
 
 MAX_POINTS = 10 ** 7  # of one sweep
@@ -37,12 +37,28 @@ class OpAnalysis:
 
 
 @dataclass(frozen=True, eq=False)
+class WriteAnalysis:
+    """.write with its values: states for an array, pulses (to P, to AP) in [V] and [s]."""
+
+    place: str            # file:line
+    array: str
+    target: np.ndarray    # (M, N) states
+    scheme: str
+    amplitude: tuple[float, float]
+    width: tuple[float, float]
+    verify: int | None    # pulses for a cell at most; None: no reads
+    order: str
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
 class Deck:
     """An understood deck; made by `read_netlist` and `parse_netlist`, which report all mistakes together."""
 
     parsed: Parsed
     path: str
     warnings: tuple[str, ...] = ()
+    written: Mapping[str, np.ndarray] = field(default_factory=dict)  # states (M, N) of arrays in place of the deck's
 
     @property
     def title(self) -> str:
@@ -69,7 +85,13 @@ class Deck:
         circuit = self._elaboration(problems, params, rng, temp).circuit()
         if problems.found:
             raise NetlistError(problems.found)
-        return circuit
+        return circuit.with_states(self.written)
+
+    def after_write(self, array: str, states: np.ndarray) -> "Deck":
+        """The deck with an array in other states (M, N), whatever its card says."""
+        deck = replace(self, written={**self.written, array: states})
+        vars(deck).update(circuit=self.circuit.with_states({array: states}), places=self.places)  # not elaborated again
+        return deck
 
     def _elaboration(self, problems: Problems, params: Mapping[str, float], rng: np.random.Generator | None,
                      temp: float | None, ohms: Mapping[str, float] = {}) -> Elaboration:
@@ -86,7 +108,7 @@ class Deck:
         problems = Problems()
         circuit = self.circuit
         if params or ohms or "temp" in values:
-            circuit = self._elaboration(problems, params, None, values.get("temp"), ohms).circuit()
+            circuit = self._elaboration(problems, params, None, values.get("temp"), ohms).circuit().with_states(self.written)
         if problems.found:
             raise NetlistError(problems.found)
         return circuit.vary(sources)
@@ -117,9 +139,10 @@ class Deck:
         return {a.name: a for a in self.circuit.arrays}
 
     @cached_property
-    def analyses(self) -> dict[str, OpAnalysis | DcAnalysis]:
-        """What the deck asks for, in order, as op, dc, or op1, op2, ... where there are several of a kind."""
-        kinds = [("op", OpAnalysis()) if isinstance(a, Op) else ("dc", self._dc(a)) for a in self.parsed.analyses]
+    def analyses(self) -> dict[str, OpAnalysis | DcAnalysis | WriteAnalysis]:
+        """What the deck asks for, in order, as op, dc, write, or op1, op2, ... where there are several of a kind."""
+        kinds = [("op", OpAnalysis()) if isinstance(a, Op) else ("dc", self._dc(a)) if isinstance(a, Dc) else
+                 ("write", self._write(a)) for a in self.parsed.analyses]
         names = [k for k, _ in kinds]
         return {k if names.count(k) == 1 else f"{k}{names[:n + 1].count(k)}": a for n, (k, a) in enumerate(kinds)}
 
@@ -141,6 +164,36 @@ class Deck:
         if np.prod([float(len(a)) for a in axes.values()]) > MAX_POINTS:
             raise BadCard(f".dc has more than {MAX_POINTS} points in all", "", card.at)
         return DcAnalysis(axes)
+
+    def _write(self, card: Write) -> WriteAnalysis:
+        elaboration = self._elaboration(Problems(), {}, None, None)
+        env, given, xbar = elaboration.top(), card.given, self.arrays.get(card.array.low)
+        if xbar is None:
+            raise BadCard(f".write: there is no array {card.array.text}", "", card.array)
+
+        def pair(name: str) -> tuple[float, float]:
+            tokens = [given.get(f"{name}_{end}", given.get(name)) for end in ("p", "ap")]
+            if None in tokens:
+                raise BadCard(f".write needs {name}=, or {name}_p= and {name}_ap=", "", card.at)
+            values = [elaboration.number(env, t) for t in tokens if t is not None]
+            if not all(0 < v < np.inf for v in values):
+                raise BadCard(f".write: {name} must be positive, its sign follows from the state that is written", "", tokens[0])
+            return values[0], values[1]
+
+        def whole(name: str, least: int) -> int | None:
+            value = elaboration.number(env, given[name]) if name in given else self.options.get(name)
+            if value is not None and (value != int(value) or value < least):
+                raise BadCard(f".write: {name} = {value:g} is no whole number of at least {least}", "", given.get(name))
+            return None if value is None else int(value)
+        if "target" not in given:
+            raise BadCard(".write needs target=<file of states>, P or AP", "", card.at)
+        seed = whole("seed", 0)
+        if seed is None:
+            raise BadCard(".write needs seed=<whole number>", "or .options seed=", card.at)
+        return WriteAnalysis(
+            place=f"{card.at.file}:{card.at.line}", array=card.array.low, target=states_of(given["target"], xbar.shape),
+            scheme=given["scheme"].low if "scheme" in given else "v/2", amplitude=pair("amplitude"), width=pair("width"),
+            verify=whole("verify", 1), order=given["order"].low if "order" in given else "rows", seed=seed)
 
     def printed(self, analysis: str) -> list[str]:
         """Outputs that .print asks for in an analysis."""
@@ -190,6 +243,8 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
     spelled = _words(deck.parsed.scope) if problems.found else set()
     for card in deck.parsed.analyses:
         try:
+            if isinstance(card, Write) and (not problems.found or card.array.low in circuit.array_names):
+                deck._write(card)
             if isinstance(card, Dc):
                 for swept, points in deck._dc(card).axes.items():
                     if swept in deck.places and deck.kind(swept) == "resistor" and points.min() < 0:

@@ -275,13 +275,18 @@ def _cells(e: Elaboration, env: Env, home: Env, model: Model, given: Mapping[str
     junction, level = e.model(home, model.given["mtj"], ("mtj",))
     params = _mtj_params(e, junction, level, {}, env)
     token = given.get("state", at.with_text("P"))
-    if token.low in ("p", "ap"):
-        return MTJCells(params, np.full(shape, 1 if token.low == "p" else -1, np.int8))
     if token.low == "random":
         if e.seed is None and e.rng is None:
             raise BadCard("state=random needs a seed", "add .options seed=<whole number>", token)
         return MTJCells(params, e.generator().integers(0, 2, shape))
-    return MTJCells(params, _from_file(token, lambda p: matrices.read_states(p, shape)))
+    return MTJCells(params, states_of(token, shape))
+
+
+def states_of(token: Token, shape: tuple[int, int]) -> np.ndarray:
+    """States (M, N) that a word of a deck stands for: P, AP, or a file next to the deck."""
+    if token.low in ("p", "ap"):
+        return np.full(shape, 1 if token.low == "p" else -1, np.int8)
+    return _from_file(token, lambda p: matrices.read_states(p, shape))
 
 
 def _from_file(token: Token, read: Callable[[Path], np.ndarray]) -> np.ndarray:

@@ -10,7 +10,8 @@ from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.words import BadCard, assignments, bus, expression_text, flattened, split_call, words_of
 
 OPTIONS = frozenset("reltol abstol vntol gmin itl1 itl2 itl4 trtol method maxord temp tnom seed solver".split())
-_LATER = frozenset(".lib .tran .ac .ic .nodeset .meas .measure .step .if .mc .write".split())
+_LATER = frozenset(".lib .tran .ac .ic .nodeset .meas .measure .step .if .mc".split())
+WRITE_FIELDS = frozenset("target scheme amplitude amplitude_p amplitude_ap width width_p width_ap verify order seed".split())
 _NEVER = frozenset(".noise .pz .sens .four .disto .control .tf .csparam".split())
 
 
@@ -38,6 +39,15 @@ class Op:
     at: Token
 
 
+@dataclass(frozen=True)
+class Write:
+    """.write array name=value ..."""
+
+    at: Token
+    array: Token
+    given: dict[str, Token]
+
+
 @dataclass(eq=False)
 class Scope:
     """What one level of the deck defines: the deck itself, or a .subckt. A value None marks a definition that failed."""
@@ -60,7 +70,7 @@ class Parsed:
     title: str
     scope: Scope
     globals: set[str] = field(default_factory=set)
-    analyses: list[Op | Dc] = field(default_factory=list)
+    analyses: list[Op | Dc | Write] = field(default_factory=list)
     prints: list[tuple[str, list[Token]]] = field(default_factory=list)  # (analysis kind or "", outputs)
     saves: list[Token] = field(default_factory=list)
     options: dict[str, Token] = field(default_factory=dict)
@@ -213,6 +223,16 @@ def _dc(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     deck.analyses.append(Dc(tokens[0], loops))
 
 
+def _write(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
+    bare, given = assignments(tokens[1:])
+    if len(bare) != 1:
+        raise BadCard(".write takes one array, then target=<file> scheme= amplitude= width= [verify=] [order=] seed=")
+    for name, token in given.items():
+        if name not in WRITE_FIELDS:
+            raise BadCard(f".write knows no {name}", "it knows " + " ".join(sorted(WRITE_FIELDS)), token)
+    deck.analyses.append(Write(tokens[0], bare[0], given))
+
+
 def _print(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     words = tokens[1:]
     kind = words[0].low if words and words[0].low in ("op", "dc", "tran", "ac") else ""
@@ -262,7 +282,8 @@ def _title(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
 
 
 _CARDS: dict[str, Callable[[Parsed, Scope, list[Token]], None]] = {
-    ".param": _param, ".func": _func, ".model": _model, ".global": _global, ".op": _op, ".dc": _dc, ".print": _print,
+    ".param": _param, ".func": _func, ".model": _model, ".global": _global, ".op": _op, ".dc": _dc,
+    ".write": _write, ".print": _print,
     ".plot": _print, ".probe": _print, ".save": _save, ".options": _options, ".option": _options, ".opt": _options,
     ".temp": _temp, ".title": _title}
 _KNOWN = frozenset(_CARDS) - {".option", ".opt", ".plot", ".probe"} | {".subckt", ".ends", ".include", ".end"}

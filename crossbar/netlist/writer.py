@@ -15,7 +15,7 @@ from crossbar.elements.base import Batch
 from crossbar.elements.linear import CCCS, CCVS, VCCS, VCVS, CurrentSources, Resistors, VoltageSources, Wires
 from crossbar.elements.nonlinear import Behavioural, MTJs
 from crossbar.errors import DataError
-from crossbar.netlist.deck import DcAnalysis, Deck
+from crossbar.netlist.deck import DcAnalysis, Deck, WriteAnalysis
 from crossbar.units import parse_number
 
 _MTJ = """.subckt crossbar_mtj free fixed rp=1k a=0 tmr=0 wh=0
@@ -72,6 +72,9 @@ def _requests(deck: Deck, names: _Names) -> Iterator[str]:
     """.op and .dc cards. A sweep of a parameter is left as a comment: the flat deck has none."""
     done = 0
     for analysis in deck.analyses.values():
+        if isinstance(analysis, WriteAnalysis):
+            yield f"* not exported, ngspice writes no junctions: .write {analysis.array}"
+            continue
         if not isinstance(analysis, DcAnalysis):
             yield ".op"
             done += 1

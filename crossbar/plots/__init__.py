@@ -1,4 +1,5 @@
-"""Results as figures: of arrays and circuits (crossbar.plots.arrays), of single junctions (crossbar.plots.devices).
+"""Results as figures: of arrays and circuits (crossbar.plots.arrays), of single junctions (crossbar.plots.devices), of writes
+(crossbar.plots.writes).
 
 `ax=None` makes a new matplotlib.figure.Figure, reached as `ax.figure`; pyplot and its backends are never touched.
 """
@@ -6,8 +7,10 @@
 from crossbar.plots.arrays import QUANTITIES, cell_map, line_profile, margin_map, save_run, sweep_plot
 from crossbar.plots.devices import (DeviceFigures, disturb_map, error_voltage_plot, error_width_plot, resistance_plot,
                                     save_device, tmr_plot)
+from crossbar.plots.writes import report_map, save_report, window_plot
 
 __all__ = [
     "DeviceFigures", "QUANTITIES", "cell_map", "disturb_map", "error_voltage_plot", "error_width_plot", "line_profile",
-    "margin_map", "resistance_plot", "save_device", "save_run", "sweep_plot", "tmr_plot",
+    "margin_map", "report_map", "resistance_plot", "save_device", "save_report", "save_run", "sweep_plot", "tmr_plot",
+    "window_plot",
 ]

@@ -57,7 +57,7 @@ def cell_map(solution: ArraySolution, quantity: str, ax: Axes | None = None, *,
     title, unit = QUANTITIES[quantity]
     values = _cell_values(solution, quantity, item)
     drive = max(_largest(v) for v in solution.terminal_voltage.values()) if unit == "V" else 0.0
-    return _draw_map(values, title, unit, drive, ax)
+    return draw_map(values, title, unit, drive, ax)
 
 
 def margin_map(margin: SenseMargin, ax: Axes | None = None, *, relative: bool = False) -> Axes:
@@ -69,10 +69,10 @@ def margin_map(margin: SenseMargin, ax: Axes | None = None, *, relative: bool = 
     if np.ndim(values) != 2:
         raise DataError("a map needs the margins of every cell: sense_margin() without row and column")
     title = "Relative sense margin" if relative else "Sense margin"
-    return _draw_map(values, f"{title}, {margin.scheme.name}", "" if relative else "A", 0.0, ax)
+    return draw_map(values, f"{title}, {margin.scheme.name}", "" if relative else "A", 0.0, ax)
 
 
-def _draw_map(values: Array, title: str, unit: str, drive: float, ax: Axes | None) -> Axes:
+def draw_map(values: Array, title: str, unit: str, drive: float, ax: Axes | None) -> Axes:
     """Values (M, N) as a map with a colour bar; voltages below rounding of `drive` [V] get no colours."""
     rows, columns_ = values.shape
     cmap, low, high = _colours(values, drive)

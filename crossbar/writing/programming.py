@@ -213,7 +213,8 @@ class _Write:
             flipped &= ~self.junctions.fixed
         return first, flipped
 
-    def solve(self, drives: dict[str, Any], z: npt.ArrayLike, start: Solution | None = None, guess: Array | None = None) -> Solution:
+    def solve(self, drives: dict[str, Any], z: npt.ArrayLike, start: Solution | None = None,
+              guess: Array | None = None) -> Solution:
         """The array under bias. Raises DataError where a junction sees more than it bears."""
         solution = self.array.solve(**drives, states=z, start=start, guess=guess, rtol=self.plan.rtol)  # type: ignore[arg-type]
         highest = np.abs(self.junctions.volts(solution))
