@@ -11,7 +11,8 @@ import pytest
 import crossbar as xb
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-QUICK = ("solve_scaling", "many_inputs", "array_kinds", "iterations", "flat_netlist", "roofline", "write_scaling")
+QUICK = ("solve_scaling", "many_inputs", "array_kinds", "iterations", "flat_netlist", "roofline", "write_scaling",
+         "write_physics")
 
 
 def rows_of(text):

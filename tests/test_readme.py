@@ -52,7 +52,16 @@ def test_python_example_of_linear_algebra():
     assert times > 10 and 90 < sneak < 100 and 0 < left < 20
 
 
-@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|check|export|study wine|device)[^#\n]*?)\s*(?:#.*)?$", README,
+def test_python_example_of_writing():
+    """V/2 leaves errors and disturbs cells, V/3 with reads leaves none, and a thousand writes err as often as was expected."""
+    text = python_example(4)
+    expected, disturbed = (float(x) for x in re.match(r"V/2: ([\d.]+) errors expected, ([\d.e-]+) cells", text).groups())
+    assert 0.5 < expected < 20 and disturbed > 0.01
+    assert "V/3, verified: 0 errors" in text and "sum |KCL|" in text
+    assert abs(float(text.split()[-1]) - expected) < 0.2 * expected + 5 * (expected / 1000) ** 0.5
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|write|check|export|study wine|device)[^#\n]*?)\s*(?:#.*)?$", README,
                                             re.MULTILINE))
 def test_commands_of_the_readme_work(line, tmp_path):
     words = line.split()[1:]
