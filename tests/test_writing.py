@@ -215,6 +215,9 @@ def test_sources_deliver_what_is_dissipated(array: Any, scheme: str, stepping: S
     report = xb.program(array, target, pulse=xb.Pulse((0.6, 0.7), 3e-9), scheme=scheme, only=only, stepping=stepping, rng=rng(28))
     np.testing.assert_allclose(report.energy.dissipated, report.energy.sources, rtol=1e-9)
     assert min(report.energy.wires, report.energy.drivers, report.energy.cells.min() + 1e-30) > 0
+    first, second = report.energy.lines.values()
+    assert first.shape == second.shape == (N,) and set(report.energy.lines) == {"bl", "wl" if scheme != "1t1r" else "sl"}
+    assert {len(x) for x in report.energy.ends.values()} == {N}
 
 
 def test_workers_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

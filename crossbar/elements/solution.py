@@ -99,14 +99,23 @@ class PlanesState(ABC):
     @cached_property
     def power(self) -> dict[str, Array]:
         """Power (...) [W]: delivered by the sources, dissipated in cells, wires and drivers."""
-        terminal = [(np.nan_to_num(self.terminal_voltage[s]), self.terminal_current[s], self.r_driver[s])
-                    for s in self.terminal_current]
         return {
-            "sources": -sum(((v * i).sum(axis=-1) for v, i, _ in terminal), np.zeros(())),
+            "sources": self.source_power,
             "cells": self.cell_power.sum(axis=(-1, -2)),
             "wires": sum((watts.sum(axis=-1) for watts in self.line_power), np.zeros(())),
-            "drivers": sum(((np.where(i == 0, 0.0, r) * i ** 2).sum(axis=-1) for _, i, r in terminal), np.zeros(())),
+            "drivers": sum((watts.sum(axis=-1) for watts in self.driver_power.values()), np.zeros(())),
         }
+
+    @property
+    def source_power(self) -> Array:
+        """(...) delivered by all sources [W]."""
+        return -sum(((np.nan_to_num(self.terminal_voltage[s]) * i).sum(axis=-1) for s, i in self.terminal_current.items()),
+                    np.zeros(()))
+
+    @property
+    def driver_power(self) -> dict[str, Array]:
+        """{side: (..., lines)} dissipated in every driver [W]."""
+        return {side: np.where(i == 0, 0.0, self.r_driver[side]) * i ** 2 for side, i in self.terminal_current.items()}
 
     @cached_property
     def cell_power(self) -> Array:

@@ -25,7 +25,9 @@ class Ledger:
         whole = (batch, *shape)
         self.pulses, self.disturbs = np.zeros(whole, np.intp), np.zeros(whole, np.intp)
         self.hazard, self.error, self.cells = np.zeros(whole), np.zeros(whole), np.zeros(whole)
-        self.sources, self.wires, self.drivers, self.time = (np.zeros(batch) for _ in range(4))
+        self.sources, self.time = np.zeros(batch), np.zeros(batch)
+        self.lines: dict[str, Array] = {}
+        self.ends: dict[str, Array] = {}
         self.phases = self.solves = 0
         self.residual = 0.0
 
@@ -52,11 +54,12 @@ class Ledger:
 
     def spend(self, live: Live, solution: Solution, duration: float) -> None:
         """The power of a solution (k, ...), for a time [s]."""
-        power = solution.power
-        self.sources[live] += power["sources"] * duration
-        self.wires[live] += power["wires"] * duration
-        self.drivers[live] += power["drivers"] * duration
+        self.sources[live] += solution.source_power * duration
         self.cells[live] += solution.cell_power * duration
+        for accounts, watts in ((self.lines, dict(zip(solution.node_names, solution.line_power, strict=True))),
+                                (self.ends, solution.driver_power)):
+            for name, x in watts.items():
+                accounts.setdefault(name, np.zeros((self.sources.size, x.shape[-1])))[live] += x * duration
         self.residual = max(self.residual, float(np.max(solution.relative_residual)))
         self.solves += 1
 
@@ -68,4 +71,4 @@ class Ledger:
     @property
     def energy(self) -> WriteEnergy:
         """So far."""
-        return WriteEnergy(sources=self.sources, cells=self.cells, wires=self.wires, drivers=self.drivers)
+        return WriteEnergy(sources=self.sources, cells=self.cells, lines=self.lines, ends=self.ends)

@@ -10,7 +10,7 @@ random numbers, so that a seed gives the same bits whoever works on the blocks.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -313,7 +313,9 @@ def _joined(parts: list[WriteReport], single: bool) -> WriteReport:
             return None
         whole = values[0] if len(values) == 1 else np.concatenate(values)
         return whole[0] if single else whole
-    energy = WriteEnergy(**{f.name: along([getattr(p.energy, f.name) for p in parts]) for f in fields(WriteEnergy)})
+    energy = WriteEnergy.joined([p.energy for p in parts])
+    if single:
+        energy = energy.each(lambda x: x[0])
     by_write = ("states", "target", "disturbs", "pulses", "gave_up", "expected_disturb", "expected_error", "time")
     return replace(parts[0], energy=energy, phases=max(p.phases for p in parts), solves=sum(p.solves for p in parts),
                    residual=max(p.residual for p in parts),

@@ -1,5 +1,6 @@
 """What a write did: states, errors, disturbed cells, pulses, energy, and the probabilities behind them."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,33 @@ States = npt.NDArray[np.int8]
 class WriteEnergy:
     """Energy of all phases and reads [J]; (...) is () or (repeats,). The sources' is the sum of what the others dissipate."""
 
-    sources: Array  # (...)
-    cells: Array    # (..., M, N), transistors included
-    wires: Array    # (...)
-    drivers: Array  # (...)
+    sources: Array             # (...)
+    cells: Array               # (..., M, N), transistors included
+    lines: Mapping[str, Array]  # {"wl" or "sl", and "bl": (..., lines)}: wires of word or source lines, and of bit lines
+    ends: Mapping[str, Array]   # {side: (..., lines)}: drivers
+
+    @property
+    def wires(self) -> Array:
+        """(...) all wires [J]."""
+        return sum((x.sum(axis=-1) for x in self.lines.values()), np.zeros(()))
+
+    @property
+    def drivers(self) -> Array:
+        """(...) all drivers [J]."""
+        return sum((x.sum(axis=-1) for x in self.ends.values()), np.zeros(()))
+
+    def each(self, change: Callable[[Array], Array]) -> "WriteEnergy":
+        """What `change` makes of every entry."""
+        return WriteEnergy(sources=change(self.sources), cells=change(self.cells),
+                           lines={name: change(x) for name, x in self.lines.items()},
+                           ends={side: change(x) for side, x in self.ends.items()})
+
+    @staticmethod
+    def joined(parts: Sequence["WriteEnergy"]) -> "WriteEnergy":
+        """Of several blocks of repeats, one after the other."""
+        return WriteEnergy(sources=np.concatenate([p.sources for p in parts]), cells=np.concatenate([p.cells for p in parts]),
+                           lines={name: np.concatenate([p.lines[name] for p in parts]) for name in parts[0].lines},
+                           ends={side: np.concatenate([p.ends[side] for p in parts]) for side in parts[0].ends})
 
     @property
     def dissipated(self) -> Array:
@@ -117,7 +141,9 @@ class WriteReport:
             return None if x is None else np.asarray(x).tolist()
         names = ("states", "target", "written", "errors", "disturbs", "pulses", "gave_up", "expected_disturb", "expected_error",
                  "time")
-        energy = {name: plain(getattr(self.energy, name)) for name in ("sources", "cells", "wires", "drivers")}
+        e = self.energy
+        energy = {name: plain(getattr(e, name)) for name in ("sources", "cells", "wires", "drivers")} | {
+            name: {key: plain(x) for key, x in getattr(e, name).items()} for name in ("lines", "ends")}
         return {name: plain(getattr(self, name)) for name in names} | {
             "energy": energy, "phases": self.phases, "solves": self.solves, "residual": self.residual}
 

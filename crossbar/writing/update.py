@@ -185,12 +185,10 @@ class _Update:
 
     def report(self, wanted: Array, single: bool) -> UpdateReport:
         one: Any = 0 if single else slice(None)
-        energy = self.ledger.energy
         return UpdateReport(
             source=self.array, states=self.states[one], change=((self.states - self.before) // 2)[one].astype(np.intp),
-            wanted=wanted, probability=(1 - self.keeps)[one], time=float(self.ledger.time[0]), phases=self.ledger.phases,
-            solves=self.ledger.solves, energy=replace(energy, **{n: getattr(energy, n)[one] for n in (
-                "sources", "cells", "wires", "drivers")}))
+            wanted=wanted, probability=(1 - self.keeps)[one], energy=self.ledger.energy.each(lambda x: x[one]),
+            time=float(self.ledger.time[0]), phases=self.ledger.phases, solves=self.ledger.solves)
 
 
 def _typical(junctions: Junctions) -> int:
