@@ -5,6 +5,8 @@ The command line maps the classes to exit codes (1: simulation failed; 2: netlis
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 
 class CrossbarError(Exception):
@@ -55,8 +57,12 @@ class SizeError(CrossbarError):
     def __init__(self, what: str, *, estimate: float, limit: float) -> None:
         self.estimate = estimate  # [byte]
         self.limit = limit        # [byte]
+        self._what = what
         super().__init__(f"{what} would need about {estimate / 2**30:.3g} GiB; {limit / 2**30:.3g} GiB are "
                          "available. Use a smaller array or batch, or a machine with more memory")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(SizeError, estimate=self.estimate, limit=self.limit), (self._what,), self.__dict__  # from other processes
 
 
 class DataError(CrossbarError):

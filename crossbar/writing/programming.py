@@ -46,8 +46,7 @@ class Plan:
     """A write that was checked."""
 
     array: WritableArray
-    target: States  # (M, N), or (repeats, M, N)
-    only: Mask      # (M, N)
+    only: Mask  # (M, N)
     pulse: Pulse
     scheme: WriteScheme
     verify: Verify | None
@@ -77,13 +76,14 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
         by `method` and `exponent` as in `mtj.switching_probability`.
     breakdown : voltage [V] that no junction may see.
     rtol : of the solves, sum |KCL| / sum |cell current|.
-    map : of the blocks of repeats: that of an executor, for several processes; the result is the same.
+    map : of the blocks of repeats: that of an executor, for several processes (started by "spawn": threads of kernels do not
+        survive a fork); the result is the same.
     Raises DataError for a target, pulse or scheme that does not fit, or a voltage beyond breakdown; SizeError; what `solve`
     raises. `partial` of an error that comes on the way is the report of what was done.
     """
     junctions = Junctions(array, method, exponent)
     states = _target(target, array.shape, repeats)
-    plan = Plan(array=array, target=states, only=_mask(only, array.shape), pulse=pulse, scheme=as_write_scheme(scheme, array),
+    plan = Plan(array=array, only=_mask(only, array.shape), pulse=pulse, scheme=as_write_scheme(scheme, array),
                 verify=verify, order=order, stepping=stepping, breakdown=breakdown, method=method, exponent=exponent, rtol=rtol)
     _check(plan, junctions)
     batch = 1 if states.ndim == 2 else len(states)
@@ -139,12 +139,12 @@ class _Write:
         """One pass: a pulse on every cell that is due (B, M, N)."""
         volts = {d: pulse.amplitudes(d, self.array.shape) for d in DIRECTIONS}
         widths = {d: pulse.widths(d, self.array.shape) for d in DIRECTIONS}
-        phases = list(self._phases(due))
-        for row, direction, columns in tqdm(phases, desc="write", unit="phase", delay=3, disable=None, leave=False):
+        for row, direction, columns in tqdm(self._phases(due), total=self._count(due), desc="write", unit="phase", delay=3,
+                                            disable=None, leave=False):
             live = _live(columns.any(axis=1))
             selection = Selection(row, columns[live], direction, volts[direction][row])
             width = _common(widths[direction][row], selection.columns, row)
-            recall = self.recall[direction] if isinstance(live, slice) else None
+            recall = self.recall[direction] if isinstance(live, slice) and self.moments is None else None
             guess = None if recall is None else recall.guess(row, selection.columns)
             for _ in range(pulse.count):
                 self.ledger.pulse(live, row, selection.columns, self.states[live])
@@ -157,6 +157,11 @@ class _Write:
     def _biased(self, selection: Selection, share: float) -> dict[str, Any]:
         """Voltages of the lines at a share of the amplitude."""
         return self.plan.scheme.drives(self.array, replace(selection, volts=share * selection.volts))
+
+    def _count(self, due: Mask) -> int:
+        """Number of phases."""
+        over = (0, 2) if self.plan.order == "rows" else 0
+        return sum(int((due & (self.target == direction)).any(axis=over).sum()) for direction in DIRECTIONS)
 
     def _phases(self, due: Mask) -> Iterator[tuple[int, int, Mask]]:
         """Row, direction and columns (B, N)."""

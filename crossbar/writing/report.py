@@ -10,9 +10,8 @@ import numpy.typing as npt
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.errors import DataError
 from crossbar.units import format_si
+from crossbar.writing.junctions import Junctions, States
 from crossbar.writing.schemes import WritableArray
-
-States = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,5 +148,4 @@ class WriteReport:
 
 
 def _with_states(array: WritableArray, states: States) -> WritableArray:
-    from crossbar.writing.junctions import Junctions
     return Junctions(array).array(array, states)

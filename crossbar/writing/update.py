@@ -17,6 +17,7 @@ Transistorless: row i is at V_r for t_i, column j at -(V_j - V_r) for T; the two
 of these lines see one of them, and may be disturbed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +37,8 @@ from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.report import WriteEnergy
 from crossbar.writing.schemes import WritableArray
 
+Drives = Callable[[Mask], dict[str, Any]]  # of the rows (M,) that are on
+
 _MOST = 0.999  # probability that stands for 1
 _LEAST = 1e-9  # and what is asked of no pulse
 _BYTES_A_CELL = 40 * 8
@@ -49,7 +52,7 @@ class UpdateReport:
     states: States        # (..., M, N) after it
     change: IntArray      # (..., M, N) +1: AP -> P, -1: P -> AP, 0: none
     wanted: Array         # (M, N) probability (1), with the sign of the weight's change
-    probability: Array    # (..., M, N) to flip in this update, whatever phase does it, in the states before
+    probability: Array    # (..., M, N) that one of the phases flips the cell, in the state that it had then
     energy: WriteEnergy
     time: float           # [s]
     phases: int           # array operations: 4, fewer where a quadrant is empty
@@ -78,7 +81,9 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
     rate, step, total = (_positive(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
-    batch = 1 if repeats is None else int(_positive(repeats, "repeats"))
+    if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer | None) or repeats is not None and repeats < 1:
+        raise DataError(f"repeats is a number of updates, at least 1, got {repeats!r}")
+    batch = 1 if repeats is None else int(repeats)
     product = np.outer(inputs, errors)
     memory.require(f"{batch} updates of {array.shape[0]} x {array.shape[1]} cells", _BYTES_A_CELL * batch * product.size)
     wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
@@ -116,9 +121,16 @@ class _Update:
         volts[columns] = mtj.pulse_amplitude(strength[columns], self.total, self.nominal, -direction)
         times = self._times(np.where(rows, share, 0.0), float(np.median(strength[columns])), direction)
         if isinstance(self.array, OneTransistorArray):
-            self._gated(self.array, rows, columns, direction, volts, times)
+            drives = self._gated(self.array, rows, columns, direction, volts)
+            flips = self._solved(drives(times > 0), times)
         else:
-            self._coincident(rows, columns, direction, volts, times)
+            drives = self._coincident(columns, direction, volts)
+            together = self._solved(drives(times > 0), np.where(times > 0, times, self.total))
+            alone = self._solved(drives(np.zeros_like(rows)), np.where(times > 0, self.total - times, 0.0))
+            flips = 1 - (1 - together) * (1 - alone)
+        drawn = np.where(self.rng.random(flips.shape) < flips, -self.states, self.states)
+        self._spend(times, drives)
+        self.states, self.keeps = drawn, self.keeps * (1 - flips)
         self.ledger.phases += 1
         self.ledger.time += self.total
 
@@ -129,59 +141,43 @@ class _Update:
         out[on] = mtj.pulse_width(-np.expm1(np.log1p(-strength) * share[on]), volts, self.nominal, -direction)
         return np.minimum(out, self.total)
 
-    def _gated(self, array: OneTransistorArray, rows: Mask, columns: Mask, direction: int, volts: Array, times: Array) -> None:
+    def _gated(self, array: OneTransistorArray, rows: Mask, columns: Mask, direction: int, volts: Array) -> Drives:
+        """Drives for the rows (M,) that are on."""
         applied, level = _through_transistor(array, self.which, volts, columns, direction, self.gate, self.nominal)
         source, bit = array.sides[1] if array.parallel else array.sides[0], "bit_top"
-        drives: dict[str, Any]
+        lines: dict[str, Any]
         if direction > 0:
-            drives = {bit: np.where(columns, applied, 0.0), source: 0.0}
+            lines = {bit: np.where(columns, applied, 0.0), source: 0.0}
         elif array.parallel:
-            drives = {bit: 0.0, source: np.where(columns, applied, 0.0)}
+            lines = {bit: 0.0, source: np.where(columns, applied, 0.0)}
         else:
-            drives = {bit: np.where(columns, level - applied, level), source: np.where(rows, level, 0.0)}
-        flips = self._solved(drives | {"gate": np.where(rows, self.gate, 0.0)}, times[:, None] * np.ones(columns.size))
-        self._draw(flips)
-        self._spend_slots(times, lambda on: drives | {"gate": np.where(on, self.gate, 0.0)})
+            lines = {bit: np.where(columns, level - applied, level), source: np.where(rows, level, 0.0)}
+        return lambda on: lines | {"gate": np.where(on, self.gate, 0.0)}
 
-    def _coincident(self, rows: Mask, columns: Mask, direction: int, volts: Array, times: Array) -> None:
-        row_volts = float(np.median(volts[columns])) / 2
-        bits = np.where(columns, -direction * (volts - row_volts), 0.0)
-
-        def drives(on: Mask) -> dict[str, Any]:
-            return {"word_left": np.where(on, direction * row_volts, 0.0), "bit_bottom": bits}
-        on = rows & (times > 0)
-        whole = np.where(on, times, self.total)[:, None] * np.ones(columns.size)
-        together = self._solved(drives(on), whole)
-        alone = self._solved(drives(np.zeros_like(on)), np.where(on, self.total - times, 0.0)[:, None] * np.ones(columns.size))
-        self._draw(1 - (1 - together) * (1 - alone))
-        self._spend_slots(times, drives)
+    def _coincident(self, columns: Mask, direction: int, volts: Array) -> Drives:
+        """Likewise, rows and columns half of the voltage each."""
+        row = float(np.median(volts[columns])) / 2
+        bits = np.where(columns, -direction * (volts - row), 0.0)
+        return lambda on: {"word_left": np.where(on, direction * row, 0.0), "bit_bottom": bits}
 
     def _solved(self, drives: dict[str, Any], widths: Array) -> Array:
-        """Probabilities (B, M, N) to flip in pulses of widths (M, N) [s] at the voltages of the array under these drives."""
+        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages under these drives."""
         solution = self._solve(drives)
+        self.ledger.solves += 1
         volts = self.junctions.volts(solution)
         if np.abs(volts).max() > self.breakdown:
             raise DataError(f"a junction would see {np.abs(volts).max():.4g} V, beyond the breakdown limit of "
                             f"{self.breakdown:g} V: a longer duration takes less, or give breakdown=")
-        flips, _ = mtj.switched_by(solution.cell_current, volts, widths, self.junctions.p, self.states)
+        flips, _ = mtj.switched_by(solution.cell_current, volts, widths[:, None], self.junctions.p, self.states)
         return flips if self.junctions.fixed is None else np.where(self.junctions.fixed, 0.0, flips)
 
     def _solve(self, drives: dict[str, Any]) -> Solution:
-        self.ledger.solves += 1
         return self.array.solve(**drives, states=self.states, rtol=self.rtol)  # type: ignore[arg-type]
 
-    def _draw(self, probability: Array) -> None:
-        self.keeps *= 1 - probability
-        self.drawn = np.where(self.rng.random(probability.shape) < probability, -self.states, self.states)
-
-    def _spend_slots(self, times: Array, drives: Any) -> None:
-        """Energy of the four quarters of T, every row on until the end of that in which it ends; then the new states hold."""
+    def _spend(self, times: Array, drives: Drives) -> None:
+        """Energy of the four quarters of T, every row on until the end of that in which it ends."""
         for k in range(4):
-            start = k * self.total / 4
-            solution = self._solve(drives(times > start))
-            self.ledger.solves -= 1  # `spend` counts it
-            self.ledger.spend(slice(None), solution, self.total / 4)
-        self.states = self.drawn
+            self.ledger.spend(slice(None), self._solve(drives(times > k * self.total / 4)), self.total / 4)
 
     def report(self, wanted: Array, single: bool) -> UpdateReport:
         one: Any = 0 if single else slice(None)
