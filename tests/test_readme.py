@@ -61,8 +61,8 @@ def test_python_example_of_writing():
     assert abs(float(text.split()[-1]) - expected) < 0.2 * expected + 5 * (expected / 1000) ** 0.5
 
 
-@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|write|check|export|study wine|device)[^#\n]*?)\s*(?:#.*)?$", README,
-                                            re.MULTILINE))
+@pytest.mark.parametrize("line", re.findall(r"^    (crossbar (?:run|write|check|export|study wine|device)[^#\n]*?)\s*(?:#.*)?$",
+                                            README, re.MULTILINE))
 def test_commands_of_the_readme_work(line, tmp_path):
     words = line.split()[1:]
     if "wine300.npz" in words:

@@ -6,7 +6,7 @@ neighbours much of their voltage. The oracle is a network of four conductances, 
 
 import numpy as np
 import pytest
-from write_physics import ABOVE, CASES, Case, macrospins, programmed
+from write_physics import ABOVE, BELOW, CASES, Case, macrospins, programmed
 
 import crossbar as xb
 from crossbar.writing import LineScheme, Stepping
@@ -25,7 +25,7 @@ def differ(a: np.ndarray, b: np.ndarray) -> float:
     return float(abs(a.mean() - b.mean()) / np.sqrt(p * (1 - p) * (1 / a.size + 1 / b.size)))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [pytest.param(c, id=c.name, marks=[pytest.mark.slow] * (c is BELOW)) for c in CASES])
 def test_stepping_is_the_macrospins(case: Case) -> None:
     """Shares of writes in which none, one or both cells of the row flipped, within SIGMA; the one-shot formula is off."""
     n = 1500
@@ -44,6 +44,7 @@ def test_lone_cell_is_fokker_planck() -> None:
     assert abs(report.error_rate - p) < SIGMA * np.sqrt(p * (1 - p) / 4000) and 0.05 < p < 0.95
 
 
+@pytest.mark.slow
 def test_finer_steps_say_the_same() -> None:
     usual, fine = (programmed(ABOVE, 3000, rng(4), s) for s in (Stepping(), Stepping(tolerance=0.005, look=0.05)))
     for k in range(3):
@@ -61,6 +62,21 @@ def test_edges_and_gaps() -> None:
         assert np.isclose(report.time[0], 2 * pulse.count * (4e-9 + pulse.rise + pulse.fall + pulse.gap))
         np.testing.assert_allclose(report.energy.dissipated, report.energy.sources, rtol=1e-9)
     assert 0.9 > rates[0] > 2 * rates[1] and rates[0] > 2 * rates[2] and report.expected_error is None
+
+
+def test_a_short_hides_nothing() -> None:
+    """Its current is the largest, and its overdrive means nothing."""
+    found = []
+    for short in (False, True):
+        defects = xb.mtj.Defects(short=np.array([[False, False, False], [False, False, short]]))
+        driver = {"word_left": np.array([4e3, 0.0]), "bit_bottom": np.array([4e3, 4e3, 0.0])}
+        array = xb.PassiveArray(xb.MTJCells(P, -np.ones((2, 3)), defects), r_word=0.0, r_bit=0.0, r_driver=driver)
+        only = np.array([[True, True, False], [False, False, False]])
+        report = xb.program(array, np.ones((2, 3)), pulse=xb.Pulse(1.3, 4e-9), scheme="v/3", only=only, stepping=Stepping(),
+                            repeats=1500, breakdown=5.0, rng=rng(5))
+        found.append((report.states[:, 0, :2] > 0).sum(axis=1))
+        assert report.solves > 10
+    assert all(differ(found[0] == k, found[1] == k) < SIGMA for k in range(3))
 
 
 def test_refuses_voltage_controlled_anisotropy() -> None:

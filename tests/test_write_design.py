@@ -34,7 +34,7 @@ def test_pulse_for_error(array: Any, scheme: Any) -> None:
     pulse = writing.pulse_for_error(array, wanted, width=10e-9, scheme=scheme)
     for direction in (1, -1):
         hard = array.with_cells(xb.MTJCells(P, np.ones((m, n))))
-        error = writing.write_error_map(hard, pulse, direction, scheme=scheme)[[0, 0, -1, -1], [0, -1, 0, -1]]
+        error = writing.write_error_map(hard, pulse, direction, scheme=scheme)[[0, 0, -1, -1, m // 2], [0, -1, 0, -1, n // 2]]
         assert np.isclose(error.max(), wanted, rtol=0.01)
     again = writing.pulse_for_error(array, wanted, amplitude=pulse.amplitude, scheme=scheme)
     np.testing.assert_allclose(again.width, 10e-9, rtol=1e-3)
@@ -77,6 +77,28 @@ def test_compensation_says_what_is_out_of_reach() -> None:
         writing.compensated(WEAK, -np.ones((3, 3)), xb.Pulse(0.6, 10e-9), scheme="1t1r")
 
 
+@pytest.mark.parametrize("above", [1.005, 1.05, 1.1])
+def test_just_below_breakdown(above: float) -> None:
+    free = writing.pulse_for_error(passive(r=0.0), 1e-6, width=10e-9)
+    limit = above * float(free.amplitude[1])
+    near = writing.pulse_for_error(passive(r=0.0), 1e-6, width=10e-9, breakdown=limit)
+    np.testing.assert_allclose(near.amplitude, free.amplitude, rtol=1e-4)
+    with pytest.raises(xb.DataError, match="breakdown limit"):
+        writing.pulse_for_error(passive(r=0.0), 1e-6, width=10e-9, breakdown=limit / above / 1.01)
+
+
+def test_defective_corners_are_passed_over() -> None:
+    short = np.zeros((8, 8), bool)
+    short[0, 7] = True
+    arrays = [xb.PassiveArray(xb.MTJCells(P, -np.ones((8, 8)), d), r_word=2.0, r_bit=2.0)
+              for d in (None, xb.mtj.Defects(short=short))]
+    sound, broken = (writing.pulse_for_error(a, 1e-4, width=10e-9, scheme="v/3").amplitude for a in arrays)
+    np.testing.assert_allclose(sound, broken, rtol=0.05)
+    lifted = writing.compensated(arrays[1], np.ones((8, 8)), xb.Pulse(0.5, 10e-9))
+    assert lifted.amplitude[0][0, 7] == 0.5 and lifted.amplitude[0][0, 6] < 0.6
+    assert writing.write_error_map(arrays[1], xb.Pulse(0.5, 10e-9), 1)[0, 7] == 1
+
+
 def test_cheapest_pulse_is_the_cheapest() -> None:
     array = passive((9, 9), r=2.0)
     best = writing.cheapest_pulse(array, 1e-4, widths=(2e-9, 60e-9), scheme="v/3")
@@ -100,8 +122,22 @@ def test_window() -> None:
     window = writing.write_window(passive(r=2.0), [0.5, 0.6, 0.7], 10e-9)
     assert (np.diff(window.error, axis=0) < 0).all() and (np.diff(window.disturb, axis=0) > 0).all()
     third = writing.write_window(passive(r=2.0), [0.5, 0.6, 0.7], 10e-9, scheme="v/3")
-    assert (third.disturb < window.disturb).all() and window.events == 28
-    assert (window.disturb_of_write > window.disturb).all() and (window.disturb_of_write <= 28 * window.disturb).all()
+    assert (third.disturb < window.disturb).all() and (window.disturb_of_write > window.disturb).all()
+
+
+@pytest.mark.parametrize("scheme", ["v/2", "v/3"])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_window_bounds_what_a_write_disturbs(scheme: str, direction: int) -> None:
+    """All others written one after the other, whatever state the cell is in: it is disturbed no more than the window says."""
+    array = passive(state=-direction, r=0.0)
+    window = writing.write_window(array, [0.5], 10e-9, scheme=scheme)
+    only = np.ones((15, 15), bool)
+    only[7, 7] = False
+    for state in (1, -1):
+        report = xb.program(passive(state=state, r=0.0), np.full((15, 15), direction), pulse=xb.Pulse(0.5, 10e-9), scheme=scheme,
+                            order="cells", only=only, rng=np.random.default_rng(9))
+        found = report.expected_disturb[7, 7]
+        assert found < window.disturb_of_write[0, 0 if direction > 0 else 1] * 1.001
 
 
 @pytest.mark.parametrize("call, message", [
@@ -111,6 +147,12 @@ def test_window() -> None:
     (lambda: writing.pulse_for_error(WEAK, 1e-9, width=1e-9, scheme="1t1r"), "does not reach"),
     (lambda: writing.cheapest_pulse(passive(), 1e-5, widths=(1e-9, 1e-9)), "two limits"),
     (lambda: writing.cheapest_pulse(passive(), 1e-12, widths=(1e-10, 2e-10)), "no pulse of"),
+    (lambda: writing.pulse_for_error(passive(), 1e-6, width=np.ones((4, 1))), "is a number here"),
+    (lambda: writing.pulse_for_error(passive(), 1e-6, amplitude=3.0), "breakdown limit"),
+    (lambda: writing.pulse_for_error(passive(), 1e-17, amplitude=0.8), "found by amplitude only"),
+    (lambda: writing.pulse_for_error(xb.PassiveArray(xb.MTJCells(P.replace(delta=2.0), -np.ones((2, 2)))), 0.7, width=1e-6),
+     "switch by themselves"),
+    (lambda: xb.Verify(2000, width_factor=1.5), "would lengthen"),
     (lambda: writing.write_window(passive(), [0.0], 1e-9), "positive voltages"),
     (lambda: writing.compensated(passive(), np.ones((3, 3)), xb.Pulse(0.5, 1e-9)), "target has shape"),
     (lambda: writing.write_error_map(passive(), xb.Pulse(0.5, 1e-9), 0), "direction is"),
@@ -126,8 +168,9 @@ X, DELTA = (np.random.default_rng(815).normal(size=k) for k in (M, N))
 AGAINST = np.sign(np.outer(X, DELTA)).astype(int)  # states that every cell can leave: delta x > 0 lowers the weight
 
 
-@pytest.mark.parametrize("array", [passive(state=AGAINST, r=0.0), gated(AGAINST, r=0.0), gated(AGAINST, "orthogonal", r=0.0)],
-                         ids=["passive", "parallel", "orthogonal"])
+@pytest.mark.parametrize("array", [
+    pytest.param(passive(state=AGAINST, r=0.0), id="passive"), pytest.param(gated(AGAINST, r=0.0), id="parallel"),
+    pytest.param(gated(AGAINST, "orthogonal", r=0.0), id="orthogonal", marks=pytest.mark.slow)])
 def test_update_moves_weights_by_the_outer_product(array: Any) -> None:
     """10000 draws on an ideal array; every cell's rate inside its interval (1e-4 false alarms for all)."""
     eta, dw, draws = 0.08, 1.0, 10_000
@@ -150,6 +193,15 @@ def test_operations_do_not_grow_with_the_array(make: Any) -> None:
         found.add((report.phases, report.solves))
         assert report.array.cells is not None and report.time == 4 * 50e-9
     assert len(found) == 1 and found.pop()[0] == 4
+
+
+def test_update_of_junctions_with_a_low_barrier() -> None:
+    """What flips as often without a voltage is left alone."""
+    array = xb.PassiveArray(xb.MTJCells(xb.mtj.presets["ut-50nm"], AGAINST))
+    delta = DELTA.copy()
+    delta[1] = 1e-7
+    report = writing.outer_product_update(array, X, delta, eta=0.1, repeats=200, rng=np.random.default_rng(10))
+    assert report.change[..., 0].any() and report.change[..., 1].mean() < 0.01
 
 
 def test_update_spares_what_takes_no_part() -> None:

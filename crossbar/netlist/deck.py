@@ -48,7 +48,7 @@ class WriteAnalysis:
     width: tuple[float, float]
     verify: int | None    # pulses for a cell at most; None: no reads
     order: str
-    seed: int
+    seed: int | tuple[int, int]  # (seed, number of the card) where it is the deck's
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +187,14 @@ class Deck:
             return None if value is None else int(value)
         if "target" not in given:
             raise BadCard(".write needs target=<file of states>, P or AP", "", card.at)
-        seed = whole("seed", 0)
-        if seed is None:
+        number = whole("seed", 0)
+        if number is None:
             raise BadCard(".write needs seed=<whole number>", "or .options seed=", card.at)
         return WriteAnalysis(
             place=f"{card.at.file}:{card.at.line}", array=card.array.low, target=states_of(given["target"], xbar.shape),
             scheme=given["scheme"].low if "scheme" in given else "v/2", amplitude=pair("amplitude"), width=pair("width"),
-            verify=whole("verify", 1), order=given["order"].low if "order" in given else "rows", seed=seed)
+            verify=whole("verify", 1), order=given["order"].low if "order" in given else "rows",
+            seed=number if "seed" in given else (number, self.parsed.analyses.index(card)))
 
     def printed(self, analysis: str) -> list[str]:
         """Outputs that .print asks for in an analysis."""

@@ -35,15 +35,15 @@ def report_map(report: WriteReport, quantity: str = "expected_error", ax: Axes |
 
 
 def window_plot(window: WriteWindow, ax: Axes | None = None) -> Axes:
-    """Write error of the hardest cell (solid) and disturbance of the cell most in danger while all others on its lines are
-    written (dashed) against the amplitude, for both directions."""
+    """Write error of the hardest cell (solid) and disturbance of the cell most in danger while all others are written (dashed)
+    against the amplitude, for both directions."""
     ax = new_axes() if ax is None else ax
     curves = []
     for which, (name, colour) in enumerate((("AP → P", "C0"), ("P → AP", "C3"))):
         curves += ax.plot(window.amplitude, np.maximum(window.error[:, which], _LEAST), color=colour,
                           label=f"{name}: write error")
         curves += ax.plot(window.amplitude, np.maximum(window.disturb_of_write[:, which], _LEAST), "--", color=colour,
-                          label=f"{name}: disturbed,\n{window.events} half-selections")
+                          label=f"{name}: disturbed in a\nwhole write")
     ax.set(yscale="log", ylim=(_LEAST, 3.0), xlabel="amplitude [V]", ylabel="probability",
            title=f"{window.scheme}, pulses of {number(window.width, 's')}")
     ax.yaxis.set_major_locator(LogLocator(1000.0))

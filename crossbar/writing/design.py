@@ -1,7 +1,8 @@
 """Choosing a pulse: amplitude or width for a wanted error rate, the cheapest one, compensation of wires, the write window.
 
-Everything is asked of the solved array. The hardest cells to write are at its corners, farthest from the drivers, when all others
-conduct best (P); the easiest to disturb are those in the state that the pulse opposes.
+Everything is asked of the solved array, cells written one at a time. The hardest to write are taken to be at its corners or in
+its middle, farthest from whatever drives the lines, all others conducting best (P); the easiest to disturb are those in the
+state that what they see opposes.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from crossbar import mtj
 from crossbar.checks import real_array
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import ConvergenceError, DataError
+from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.pulses import DIRECTIONS, Pulse
@@ -24,24 +26,28 @@ from crossbar.writing.schemes import Selection, WritableArray, WriteScheme, as_w
 _CLOSE = 1e-3   # relative misfit of a compensated voltage
 _ROUNDS = 30    # of compensation
 _LEAST = 1e-300  # error rates below are as good
+_NEVER = 1e3     # energy [J] that stands for what cannot be done
+_FAR = 20.0      # breakdown voltages beyond which no amplitude is tried
+_TOGETHER = 2 ** 22  # cells times inputs solved at once
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WriteWindow:
-    """Error of the hardest cell to write and disturbance of the easiest to disturb against the amplitude; two columns, to P and
-    to AP."""
+    """Error of the hardest cell to write and disturbance of the easiest to disturb against the amplitude; two columns, pulses to
+    P and to AP."""
 
     scheme: str
     width: float
     amplitude: Array       # (A,) [V]
     error: Array           # (A, 2) probability that the pulse fails
     disturb: Array         # (A, 2) probability that one pulse flips the cell that is most in danger
-    events: int            # times that a cell shares a line with the selected one while the array is written cell by cell
+    hazard: Array          # (A, 2) of the cell most in danger while all others are written, one after the other
 
     @property
     def disturb_of_write(self) -> Array:
-        """(A, 2) probability that it is flipped while all others on its lines are written."""
-        return -np.expm1(self.events * np.log1p(-self.disturb))
+        """(A, 2) probability that a cell is flipped while all others are written one after the other: M + N - 2 times it shares a
+        line with the selected one, (M - 1)(N - 1) times it shares none."""
+        return -np.expm1(-self.hazard)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,39 +60,48 @@ class CheapestPulse:
 
 
 def write_error_map(array: WritableArray, pulse: Pulse, direction: int, *, scheme: str | WriteScheme | Any = "v/2") -> Array:
-    """Probability (M, N) that the pulse fails on each cell, written alone in the array as it is (the cell itself in the state
-    that it should leave). direction : 1 to P, -1 to AP. M solves of N inputs."""
+    """Probability (M, N) that one pulse fails on each cell, written alone in the array as it is (the cell itself in the state
+    that it should leave); 1 where it is stuck, open or short. direction : 1 to P, -1 to AP. M N inputs."""
     if direction not in DIRECTIONS:
         raise DataError(f"direction is 1 (to P) or -1 (to AP), not {direction!r}")
     bench = _Bench(array, scheme)
     volts, widths = pulse.amplitudes(direction, array.shape), pulse.widths(direction, array.shape)
-    out, n = np.empty(array.shape), np.arange(array.shape[1])
-    for row in tqdm(range(array.shape[0]), desc="error map", unit="row", delay=3, disable=None, leave=False):
-        solution, states = bench.alone(np.full(n.size, row), n, direction, volts[row], bench.states)
-        out[row] = bench.error(solution, states, np.full(n.size, row), n, widths[row])
-    return out
+    m, n = array.shape
+    out, at = np.empty(array.shape), np.arange(n)
+    for row in tqdm(range(m), desc="error map", unit="row", delay=3, disable=None, leave=False):
+        for some in np.array_split(at, -(-m * n * n // _TOGETHER)):
+            rows = np.full(some.size, row)
+            solution, states = bench.alone(rows, some, direction, volts[row, some], bench.states)
+            out[row, some] = bench.error(solution, states, rows, some, widths[row, some])
+    return out if bench.junctions.fixed is None else np.where(bench.junctions.fixed, 1.0, out)
 
 
 def pulse_for_error(array: WritableArray, error: float, *, width: Any = None, amplitude: Any = None,
                     scheme: str | WriteScheme | Any = "v/2", breakdown: float = BREAKDOWN) -> Pulse:
-    """The pulse with which no cell fails more often than `error`, for either direction, at a given width [s] or amplitude [V],
-    each as `Pulse` takes it.
+    """The pulse that fails on the worst of five cells with probability `error`, for either direction, at a given width [s] or
+    amplitude [V]: a number, or a tuple (to P, to AP).
 
-    Judged at the four corners of the array, all other cells in P. Raises DataError unless one of width and amplitude is given,
-    or where no voltage up to `breakdown` [V] on a junction does it.
+    The cells are those at the corners and in the middle of the array (the next sound ones), each written alone, all others in
+    P. Cells written together, a row at a time, take more of each other's voltage: see `compensated`. Raises DataError unless
+    one of width and amplitude is given, or where no voltage up to `breakdown` [V] on a junction does it.
     """
     if (width is None) == (amplitude is None):
         raise DataError("give the width [s] of the pulse, or its amplitude [V]: the other one is found")
     error, bench = _probability(error), _Bench(array, scheme)
     if width is not None:
         given = Pulse(1.0, width)
+        _scalars(given.width, "width [s]")
         found = [bench.amplitude(d, float(given.width[d < 0]), error, breakdown) for d in DIRECTIONS]
         return replace(given, amplitude=tuple(found))
-    given = Pulse(amplitude, 1e-9)
-    found = []
+    if error < 1e-15:
+        raise DataError(f"an error rate of {error:.3g} is found by amplitude only: give width")
+    given, found = Pulse(amplitude, 1e-9), []
+    _scalars(given.amplitude, "amplitude [V]")
     for direction in DIRECTIONS:
-        solution, states = bench.corners(direction, given.amplitudes(direction, array.shape)[bench.rows, bench.columns])
+        solution, states = bench.corners(direction, float(given.amplitude[direction < 0]))
         volts = bench.volts(solution, bench.rows, bench.columns)
+        if np.abs(volts).max() > breakdown:
+            raise DataError(f"a junction would see {np.abs(volts).max():.4g} V, beyond the breakdown limit of {breakdown:g} V")
         found.append(float(np.max(mtj.pulse_width(1 - error, volts, bench.of(bench.rows, bench.columns), -direction))))
     return replace(given, width=tuple(found))
 
@@ -107,13 +122,13 @@ def cheapest_pulse(array: WritableArray, error: float, *, widths: tuple[float, f
             try:
                 volts = bench.amplitude(direction, float(np.exp(log_width)), error, breakdown)
             except DataError:
-                return np.inf  # too short for what a junction bears
-            return float(bench.corners(direction, np.full(4, volts))[0].power["sources"].mean() * np.exp(log_width))
+                return _NEVER  # too short for what a junction bears
+            return float(bench.corners(direction, volts)[0].power["sources"].mean() * np.exp(log_width))
         grid = np.linspace(np.log(low), np.log(high), 9)
         at = int(np.argmin([energy(x) for x in grid]))
         found = minimize_scalar(energy, bounds=(grid[max(at - 1, 0)], grid[min(at + 1, 8)]), method="bounded",
                                 options={"xatol": 1e-3})
-        if not np.isfinite(found.fun):
+        if not found.fun < _NEVER:
             raise DataError(f"no pulse of {low:.3g} to {high:.3g} s writes with an error of {error:.3g} below the breakdown "
                             f"limit of {breakdown:g} V")
         width = float(np.exp(found.x))
@@ -127,8 +142,8 @@ def compensated(array: WritableArray, target: npt.ArrayLike, pulse: Pulse, *, sc
     """The pulse whose amplitudes, by cell, make up for the wires: every selected junction then sees the given amplitude.
 
     target, order : of the write that is to come, for what is selected together shares the wires' drop; its cells in the states
-    that they should leave, all others as they are. Raises ConvergenceError where a cell is beyond reach, as behind a
-    transistor that saturates.
+    that they should leave, all others as they are. Cells that are stuck, open or short keep the given amplitude. Raises
+    ConvergenceError where a cell is beyond reach, as behind a transistor that saturates.
     """
     bench, wanted = _Bench(array, scheme), mtj.as_state(target)
     if wanted.shape != array.shape:
@@ -139,7 +154,7 @@ def compensated(array: WritableArray, target: npt.ArrayLike, pulse: Pulse, *, sc
     out = aim.copy()
     for row in tqdm(range(array.shape[0]), desc="compensate", unit="row", delay=3, disable=None, leave=False):
         for direction in DIRECTIONS:
-            columns = np.flatnonzero(wanted[row] == direction)
+            columns = np.flatnonzero((wanted[row] == direction) & bench.sound[row])
             groups = [columns] if order == "rows" else list(columns[:, None])
             for group in groups:
                 if group.size:
@@ -155,14 +170,14 @@ def write_window(array: WritableArray, amplitudes: npt.ArrayLike, width: float, 
         raise DataError("amplitudes are a list of positive voltages [V]")
     bench = _Bench(array, scheme)
     duration = float(Pulse(1.0, width).width[0])
-    error, disturb = np.empty((volts.size, 2)), np.empty((volts.size, 2))
+    error, disturb, hazard = np.empty((3, volts.size, 2))
     for k, amplitude in enumerate(volts):
         for which, direction in enumerate(DIRECTIONS):
-            solution, states = bench.corners(direction, np.full(4, amplitude))
+            solution, states = bench.corners(direction, amplitude)
             error[k, which] = bench.error(solution, states, bench.rows, bench.columns, duration).max()
-            disturb[k, which] = max(bench.disturb(direction, amplitude, duration, state) for state in DIRECTIONS)
-    return WriteWindow(scheme=bench.scheme.name, width=duration, amplitude=volts, error=error, disturb=disturb,
-                       events=sum(array.shape) - 2)
+            found = [bench.disturb(direction, amplitude, duration, state) for state in DIRECTIONS]
+            disturb[k, which], hazard[k, which] = (max(x) for x in zip(*found, strict=True))
+    return WriteWindow(scheme=bench.scheme.name, width=duration, amplitude=volts, error=error, disturb=disturb, hazard=hazard)
 
 
 class _Bench:
@@ -171,7 +186,13 @@ class _Bench:
     def __init__(self, array: WritableArray, scheme: Any) -> None:
         self.array, self.scheme, self.junctions = array, as_write_scheme(scheme, array), Junctions(array)
         m, n = array.shape
-        self.rows, self.columns = np.array([0, 0, m - 1, m - 1]), np.array([0, n - 1, 0, n - 1])
+        fixed = self.junctions.fixed
+        self.sound = np.ones((m, n), bool) if fixed is None else ~fixed
+        if not self.sound.any():
+            raise DataError("no cell of this array can be written: all are stuck, open or short")
+        sound = np.argwhere(self.sound)
+        places = ((0, 0), (0, n - 1), (m - 1, 0), (m - 1, n - 1), (m // 2, n // 2))
+        self.rows, self.columns = np.unique([sound[np.abs(sound - place).sum(axis=1).argmin()] for place in places], axis=0).T
 
     @property
     def states(self) -> States:
@@ -194,9 +215,10 @@ class _Bench:
                 int(rows[at]), chosen, direction, np.full(self.array.shape[1], volts[at]))))
         return self.array.solve(**_stacked(drives), states=states), states  # type: ignore[arg-type]
 
-    def corners(self, direction: int, volts: Array) -> tuple[Solution, States]:
-        """The four corners, one at a time, at volts (4,), all else in P."""
-        return self.alone(self.rows, self.columns, direction, volts, np.ones(self.array.shape, np.int8))
+    def corners(self, direction: int, volts: float, around: int = 1) -> tuple[Solution, States]:
+        """The cells at corners and in the middle, one at a time, all else in one state."""
+        return self.alone(self.rows, self.columns, direction, np.full(self.rows.size, volts),
+                          np.full(self.array.shape, around, np.int8))
 
     def volts(self, solution: Solution, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Array:
         """Voltages (k,) across the selected junctions."""
@@ -210,30 +232,41 @@ class _Bench:
 
     def amplitude(self, direction: int, width: float, error: float, breakdown: float) -> float:
         """Amplitude [V] at which the worst corner fails with this probability. Raises DataError where there is none."""
-        def excess(volts: float) -> float:
-            solution, states = self.corners(direction, np.full(4, volts))
-            if np.abs(self.volts(solution, self.rows, self.columns)).max() > breakdown:
+        def trial(volts: float) -> tuple[float, float]:
+            """ln of the worst error over the wanted one, and the highest voltage on a junction [V]."""
+            solution, states = self.corners(direction, volts)
+            worst = float(self.error(solution, states, self.rows, self.columns, width).max())
+            return float(np.log(max(worst, _LEAST) / error)), float(np.abs(self.volts(solution, self.rows, self.columns)).max())
+        low = high = float(np.max(self.junctions.p.v_c0(-direction)))
+        while trial(low)[0] < 0:
+            low *= 0.7
+            if low < 1e-4:
+                raise DataError(f"within {width:.3g} s these junctions switch by themselves more often than {1 - error:.3g}")
+        while (found := trial(high))[0] > 0 and found[1] < breakdown and high < _FAR * breakdown:
+            low, high = high, 1.2 * high
+        if found[1] > breakdown:
+            high = float(brentq(lambda volts: trial(volts)[1] - breakdown, 0.5 * low, high, xtol=1e-5))
+            found = trial(high)
+            if found[0] > 0:
                 raise DataError(f"no voltage below the breakdown limit of {breakdown:g} V writes the corners in {width:.3g} s "
                                 f"with an error of {error:.3g}; a longer pulse may")
-            worst = float(self.error(solution, states, self.rows, self.columns, width).max())
-            return float(np.log(max(worst, _LEAST)) - np.log(error))
-        low = high = float(np.max(self.junctions.p.v_c0(-direction)))
-        while excess(low) < 0:
-            low *= 0.7
-        for _ in range(40):
-            if excess(high) < 0:
-                return float(brentq(excess, low, high, xtol=1e-5))
-            low, high = high, 1.2 * high
-        raise DataError(f"an amplitude of {high:.3g} V does not write the corners in {width:.3g} s with an error of {error:.3g}: "
-                        "the voltage does not reach them; look at wires, drivers, transistors")
+            low = min(low, high)
+        if found[0] > 0:
+            raise DataError(f"an amplitude of {high:.3g} V does not write the corners in {width:.3g} s with an error of "
+                            f"{error:.3g}: the voltage does not reach them; look at wires, drivers, transistors")
+        return high if found[0] == 0 else float(brentq(lambda volts: trial(volts)[0], low, high, xtol=1e-5))
 
-    def disturb(self, direction: int, volts: float, width: float, state: int) -> float:
-        """Largest probability that a cell flips while a corner is written, the cells in one state."""
-        around = np.full(self.array.shape, state, np.int8)
-        solution, states = self.alone(self.rows, self.columns, direction, np.full(4, volts), around)
-        flips, _ = self.junctions.switched(solution, width, states)
-        flips[np.arange(4), self.rows, self.columns] = 0.0
-        return float(flips.max())
+    def disturb(self, direction: int, volts: float, width: float, state: int) -> tuple[float, float]:
+        """Largest probability that a cell flips while one of the corners is written, all cells in one state; and the hazard of
+        the cell most in danger, by those that share a line with the selected one and those that don't, over a whole write."""
+        solution, states = self.corners(direction, volts, state)
+        flips, stays = self.junctions.switched(solution, width, states)
+        hazard, (m, n) = cumulative_hazard(flips, stays), self.array.shape
+        row, column = (np.arange(k) == at[:, None] for k, at in ((m, self.rows), (n, self.columns)))
+        both = row[:, :, None] & column[:, None, :]
+        shared = (row[:, :, None] | column[:, None, :]) & ~both
+        worst = [float(hazard.max(where=mask, initial=0.0)) for mask in (shared, ~shared & ~both)]
+        return float(flips.max(where=~both, initial=0.0)), (m + n - 2) * worst[0] + (m - 1) * (n - 1) * worst[1]
 
     def lifted(self, row: int, columns: npt.NDArray[np.intp], direction: int, aim: Array) -> Array:
         """Amplitudes (k,) with which the junctions of these columns, selected together, see `aim` (k,) [V]."""
@@ -249,7 +282,7 @@ class _Bench:
             seen = np.abs(self.junctions.volts(last)[0, row, columns])
             if not (np.abs(seen - aim) > _CLOSE * aim).any():
                 return volts[columns]
-            volts[columns] += np.minimum(aim - seen, aim)
+            volts[columns] *= np.clip(aim / np.maximum(seen, 1e-9), 0.5, 2.0)
         worst = int(np.abs(seen - aim).argmax())
         raise ConvergenceError(f"cell [{row},{columns[worst]}] sees {seen[worst]:.4g} V of the {aim[worst]:.4g} V wanted at an "
                                f"amplitude of {volts[columns[worst]]:.4g} V, and no more: it is beyond reach")
@@ -261,6 +294,12 @@ def _stacked(drives: list[dict[str, Any]]) -> dict[str, Any]:
         return values[0] if values[0] is None or np.ndim(values[0]) == 0 else np.ma.concatenate(
             [np.ma.atleast_2d(v) for v in values])
     return {side: along([d[side] for d in drives]) for side in drives[0]}
+
+
+def _scalars(pair: tuple[Array, Array], what: str) -> None:
+    """Refuse values by cell: one pulse for the whole array is looked for."""
+    if any(x.ndim for x in pair):
+        raise DataError(f"the {what} is a number here, or a tuple (to P, to AP), not one by cell")
 
 
 def _probability(error: float) -> float:

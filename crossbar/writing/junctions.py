@@ -53,6 +53,16 @@ class Junctions:
         v = solution.mtj_voltage if isinstance(solution, TransistorSolution) else solution.cell_voltage
         return np.nan_to_num(v) if self.fixed is not None or np.isnan(v).any() else v
 
+    def must_bear(self, solution: Solution, breakdown: float) -> None:
+        """Raise DataError where a junction sees more than `breakdown` [V]."""
+        highest = np.abs(self.volts(solution))
+        if self.fixed is not None:
+            highest = np.where(self.fixed, 0.0, highest)
+        if not highest.max() <= breakdown:
+            i, j = np.unravel_index(int(highest.argmax()), highest.shape)[-2:]
+            raise DataError(f"the junction of cell [{i},{j}] would see {highest.max():.4g} V, beyond the breakdown limit of "
+                            f"{breakdown:g} V; lower the amplitude (a longer pulse needs less), or give breakdown=")
+
     def switched(self, solution: Solution, width: float, states: States) -> tuple[Array, Array]:
         """Probabilities (B, M, N) that a pulse of this width, of the voltages of a solution (B, M, N), flips junctions that were
         at rest, and that it doesn't."""
@@ -70,6 +80,13 @@ class Junctions:
         if self.fixed is not None:
             flips[:, self.fixed], stays[:, self.fixed] = 0.0, 1.0
         return flips, stays
+
+    def fails(self, solution: Solution, width: float, row: int, target: States) -> Array:
+        """Probabilities (B, N) that a pulse leaves cells of a row on the other side than their target (B, N), were they there, at
+        the voltages of a solution."""
+        v = self.volts(solution)[:, row]
+        p = self._of_rows(np.array([row]))
+        return self._pulsed(mtj.current(v, p, -target)[0], v, width, p, -target)[1]
 
     def _pulsed(self, amperes: Array, volts: Array, width: float, p: mtj.MTJParams, states: States) -> tuple[Array, Array]:
         return mtj.switched_by(amperes, volts, np.asarray(width), p, states, self.method, exponent=self.exponent)

@@ -2,8 +2,8 @@
 
     disturb   1 - prod_k (1 - p_k) over the phases k in which a cell is not selected, p_k its probability to flip in the state it
               is in, under its own voltage of the solved array
-    error     e, the probability that a pulse fails, times that of the cell's earlier pulses, which had to fail for it to be
-              pulsed again; then e <- e + (1 - e) p for what may flip it away later
+    error     the probability e that a cell is not where it should be, from its first pulse on: e <- e q + (1 - e) p, where a
+              pulse fails with q in a cell that is wrong, and p flips away one that is right; without a pulse on it q = 1
 """
 
 import numpy as np
@@ -32,16 +32,18 @@ class Ledger:
         self.residual = 0.0
 
     def pulse(self, live: Live, row: int, columns: Mask, states: States) -> None:
-        """A pulse begins on the selected cells, in the states (k, M, N)."""
+        """A pulse on the selected cells, in the states (k, M, N) before."""
         first = columns & (self.pulses[live, row] == 0)
         wrong = states[:, row] != self.target[live, row]
         self.error[live, row] = np.where(first, wrong.astype(float), self.error[live, row])
         self.pulses[live, row] += columns
 
-    def probabilities(self, live: Live, row: int, columns: Mask, states: States, flips: Array, stays: Array) -> None:
-        """Probabilities (k, M, N) of a phase that flips cells, or doesn't, in the states that they had."""
+    def probabilities(self, live: Live, row: int, columns: Mask, states: States, flips: Array, stays: Array,
+                      fails: Array) -> None:
+        """Probabilities (k, M, N) of a phase that flips cells, or doesn't, in the states that they had, and fails (k, N), that it
+        does not bring those of the row to their target if they are not there."""
         hazard, error = self.hazard[live], self.error[live]
-        ledger_code.account(flips, stays, states, self.target[live], row, columns, hazard, error)
+        ledger_code.account(flips, stays, fails, states, self.target[live], row, columns, hazard, error)
         if not isinstance(live, slice):
             self.hazard[live], self.error[live] = hazard, error
 
@@ -61,7 +63,6 @@ class Ledger:
             for name, x in watts.items():
                 accounts.setdefault(name, np.zeros((self.sources.size, x.shape[-1])))[live] += x * duration
         self.residual = max(self.residual, float(np.max(solution.relative_residual)))
-        self.solves += 1
 
     @property
     def disturb(self) -> Array:

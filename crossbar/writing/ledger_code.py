@@ -6,16 +6,16 @@ from numba import njit, prange
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def account(flips, stays, states, target, row, columns, hazard, error):  # type: ignore[no-untyped-def]
-    """hazard and error (B, M, N) of `ledger`, in place: flips, stays (B, M, N) probabilities; columns (B, N) of a row are
-    selected."""
+def account(flips, stays, fails, states, target, row, columns, hazard, error):  # type: ignore[no-untyped-def]
+    """hazard and error (B, M, N) of `ledger`, in place: flips, stays (B, M, N), fails (B, N) probabilities; columns (B, N) of a
+    row are selected."""
     batch, rows, n = flips.shape
     for task in prange(batch * rows):
         b, m = task // rows, task % rows
         for c in range(n):
             p, wrong, e = flips[b, m, c], states[b, m, c] != target[b, m, c], error[b, m, c]
             if m == row and columns[b, c]:
-                error[b, m, c] = e * stays[b, m, c] if wrong else e + (1.0 - e) * p
+                error[b, m, c] = e * fails[b, c] + (0.0 if wrong else (1.0 - e) * p)
                 continue
             if p < 1e-8:
                 hazard[b, m, c] += p

@@ -32,7 +32,7 @@ from crossbar.writing.recall import Recall
 from crossbar.writing.report import WriteEnergy, WriteReport
 from crossbar.writing.schemes import Selection, WritableArray, WriteScheme, as_write_scheme
 from crossbar.writing.stepping import Moments, Stepping
-from crossbar.writing.verify import Verify
+from crossbar.writing.verify import Verify, sensed
 
 Order = Literal["rows", "cells"]
 
@@ -74,12 +74,12 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
     repeats : so many independent writes of the same target, side by side.
     stepping : follow every junction through the pulse; None: probabilities of a pulse from rest at the voltages at its beginning,
         by `method` and `exponent` as in `mtj.switching_probability`.
-    breakdown : voltage [V] that no junction may see.
+    breakdown : voltage [V] that no junction may see, nor a pulse on a passive array have everywhere.
     rtol : of the solves, sum |KCL| / sum |cell current|.
     map : of the blocks of repeats: that of an executor, for several processes (started by "spawn": threads of kernels do not
         survive a fork); the result is the same.
     Raises DataError for a target, pulse or scheme that does not fit, or a voltage beyond breakdown; SizeError; what `solve`
-    raises. `partial` of an error that comes on the way is the report of what was done.
+    raises. `partial` of an error that comes on the way is the report of what was done (of its block of repeats).
     """
     junctions = Junctions(array, method, exponent)
     states = _target(target, array.shape, repeats)
@@ -92,7 +92,12 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
     memory.require(f"{batch} writes of {array.shape[0]} x {array.shape[1]} cells",
                    _BYTES_A_CELL * cells * min(size, batch) + 100.0 * states.size)
     targets = [states.reshape(batch, *array.shape)[first:first + size] for first in range(0, batch, size)]
-    parts = list(map(_block, [plan] * len(targets), targets, generator(rng).spawn(len(targets))))
+    try:
+        parts = list(map(_block, [plan] * len(targets), targets, generator(rng).spawn(len(targets))))
+    except CrossbarError as error:
+        if isinstance(error.partial, WriteReport) and states.ndim == 2:
+            error.partial = _joined([error.partial], single=True)
+        raise
     return _joined(parts, single=states.ndim == 2)
 
 
@@ -111,6 +116,7 @@ class _Write:
         self.states = np.array(np.broadcast_to(self.junctions.states, target.shape))
         self.ledger = Ledger(len(target), plan.array.shape, target)
         self.recall = {direction: Recall() for direction in DIRECTIONS}
+        self.unread: Array | None = None  # expected errors before the first read
         self.gave_up = np.zeros(target.shape, bool)
         self.moments = None if plan.stepping is None else Moments(self.junctions, self.states, plan.stepping, rng)
 
@@ -118,6 +124,7 @@ class _Write:
         try:
             self.write(np.broadcast_to(self.plan.only, self.target.shape), self.plan.pulse)
             if self.plan.verify is not None:
+                self.unread = self.ledger.error.copy()
                 self.repair(self.plan.verify)
         except CrossbarError as error:
             error.partial = self.report()
@@ -130,7 +137,7 @@ class _Write:
         active, round_ = np.ones(len(self.target), bool), 0
         while active.any():
             wrong = (self.read(verify, references, active) != self.target) & self.plan.only
-            due = wrong & (self.ledger.pulses < verify.max_pulses) & active[:, None, None]
+            due = wrong & (self.ledger.pulses + self.plan.pulse.count <= verify.max_pulses) & active[:, None, None]
             self.gave_up[active] = (wrong & ~due)[active]
             active, round_ = due.any(axis=(1, 2)), round_ + 1
             self.write(due, verify.pulse(self.plan.pulse, round_))
@@ -147,7 +154,6 @@ class _Write:
             recall = self.recall[direction] if isinstance(live, slice) and self.moments is None else None
             guess = None if recall is None else recall.guess(row, selection.columns)
             for _ in range(pulse.count):
-                self.ledger.pulse(live, row, selection.columns, self.states[live])
                 solution = self.operate(live, partial(self._biased, selection), pulse, width, row, selection.columns, guess)
                 self.ledger.time[live] += pulse.rise + width + pulse.fall + pulse.gap
             if recall is not None:
@@ -183,10 +189,9 @@ class _Write:
         nothing = np.zeros(self.states[live, 0].shape, bool)
         pulse = Pulse(verify.read, verify.read_width)
         for row in tqdm(range(self.array.shape[0]), desc="read", unit="row", delay=3, disable=None, leave=False):
-            drives, side = self.plan.scheme.read(self.array, row, verify.read)
+            drives, sides = self.plan.scheme.read(self.array, row, verify.read)
             solution = self.operate(live, partial(_whatever, drives), pulse, verify.read_width, row, nothing)
-            sensed = np.abs(solution.terminal_current[side])
-            found[live, row] = np.where(sensed > references[row], 1, -1)
+            found[live, row] = np.where(sensed(solution, sides) > references[row], 1, -1)
             self.ledger.time[live] += verify.read_width
             self.ledger.phases += 1
         return found
@@ -198,12 +203,15 @@ class _Write:
         before = self.states[live]
         if self.moments is None:
             solution = self.solve(drives(1.0), before, guess=guess)
+            self.ledger.pulse(live, row, columns, before)
             flips, stays = self.junctions.switched(solution, width, before)
-            self.ledger.probabilities(live, row, columns, before, flips, stays)
+            fails = stays[:, row] if pulse.count == 1 else self.junctions.fails(solution, width, row, self.target[live, row])
+            self.ledger.probabilities(live, row, columns, before, flips, stays, fails)
             self.ledger.spend(live, solution, width)
             flipped = self.rng.random(flips.shape) < flips
         else:
             solution, flipped = self._follow(self.moments, live, drives, pulse, width, before)
+            self.ledger.pulse(live, row, columns, before)
         self.ledger.flipped(live, row, columns, flipped)
         self.states[live] = np.where(flipped, -before, before)
         return solution
@@ -222,20 +230,18 @@ class _Write:
               guess: Array | None = None) -> Solution:
         """The array under bias. Raises DataError where a junction sees more than it bears."""
         solution = self.array.solve(**drives, states=z, start=start, guess=guess, rtol=self.plan.rtol)  # type: ignore[arg-type]
-        highest = np.abs(self.junctions.volts(solution))
-        if not highest.max() <= self.plan.breakdown:
-            _, i, j = np.unravel_index(int(highest.argmax()), highest.shape)
-            raise DataError(f"the junction of cell [{i},{j}] would see {highest.max():.4g} V, beyond the breakdown limit of "
-                            f"{self.plan.breakdown:g} V; lower the amplitude, or give breakdown=")
+        self.ledger.solves += 1
+        self.junctions.must_bear(solution, self.plan.breakdown)
         return solution
 
     def report(self) -> WriteReport:
         ledger, exact = self.ledger, self.moments is None
+        expected = ledger.error if self.unread is None else self.unread
         return WriteReport(
             source=self.array, states=self.states, target=self.target, written=self.plan.only, disturbs=ledger.disturbs,
             pulses=ledger.pulses, gave_up=self.gave_up, expected_disturb=ledger.disturb if exact else None,
-            expected_error=ledger.error if exact else None, energy=ledger.energy, time=ledger.time, phases=ledger.phases,
-            solves=ledger.solves, residual=ledger.residual)
+            expected_error=expected if exact else None, energy=ledger.energy, time=ledger.time,
+            verified=self.plan.verify is not None, phases=ledger.phases, solves=ledger.solves, residual=ledger.residual)
 
 
 def _whatever(drives: dict[str, Any], share: float) -> dict[str, Any]:
@@ -298,8 +304,8 @@ def _check(plan: Plan, junctions: Junctions) -> None:
         for direction in DIRECTIONS:
             pulse.amplitudes(direction, plan.array.shape)
             pulse.widths(direction, plan.array.shape)
-        if isinstance(plan.array, PassiveArray) and pulse.highest > plan.breakdown:
-            raise DataError(f"a pulse of {pulse.highest:g} V is beyond the breakdown limit of {plan.breakdown:g} V; lower it, "
+        if isinstance(plan.array, PassiveArray) and pulse.lowest > plan.breakdown:
+            raise DataError(f"a pulse of {pulse.lowest:g} V is beyond the breakdown limit of {plan.breakdown:g} V; lower it, "
                             "or give breakdown=")
     if plan.stepping is None:
         if plan.pulse.rise or plan.pulse.fall:

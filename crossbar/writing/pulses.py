@@ -58,9 +58,9 @@ class Pulse:
                      self.count, self.gap)
 
     @property
-    def highest(self) -> float:
-        """The largest amplitude [V]."""
-        return float(max(a.max() for a in self.amplitude))
+    def lowest(self) -> float:
+        """Of the direction that has more, the least amplitude [V]."""
+        return float(max(a.min() for a in self.amplitude))
 
 
 def _directions(value: Any, what: str) -> tuple[Array, Array]:

@@ -69,9 +69,11 @@ class WriteReport:
     pulses: IntArray       # (..., M, N) a cell was selected for
     gave_up: Mask          # (..., M, N) cells that read wrong after the last pulse allowed; with Verify only
     expected_disturb: Array | None  # (..., M, N) probability that at least one phase flips a cell that is not selected
-    expected_error: Array | None    # (..., M, N) that a cell's pulses fail or a later phase flips it back
+    expected_error: Array | None    # (..., M, N) that a cell ends wrong: its pulses fail, or a later phase flips it back; with
+    #                                 Verify, before the first read
     energy: WriteEnergy
     time: Array            # (...) [s]
+    verified: bool         # whether reads were made
     phases: int            # array operations, reads included
     solves: int            # of the array, each for all repeats that took part
     residual: float        # largest sum |KCL| / sum |cell current| of all solves
@@ -124,7 +126,8 @@ class WriteReport:
                  f"pulses{per}: {mean(self.pulses)}, at most {int(self.pulses.max())} for a cell; given up: {mean(self.gave_up)}"]
         if self.expected_error is not None and self.expected_disturb is not None:
             wrong = self.expected_error[..., self.written]
-            lines.append(f"expected{per}: {wrong.sum() / share:.4g} errors (worst cell {wrong.max(initial=0.0):.3g}), "
+            when = " before the first read" if self.verified else ""
+            lines.append(f"expected{per}: {wrong.sum() / share:.4g} errors{when} (worst cell {wrong.max(initial=0.0):.3g}), "
                          f"{self.expected_disturb.sum() / share:.4g} disturbed (worst cell {self.expected_disturb.max():.3g})")
         e = {name: format_si(float(np.mean(value)), "J") for name, value in (
             ("sources", self.energy.sources), ("cells", self.energy.cells.sum(axis=(-1, -2))), ("wires", self.energy.wires),

@@ -49,7 +49,7 @@ class Selection:
 
 
 class WriteScheme(ABC):
-    """Who gets which voltage. A scheme of your own says it in `drives`, and what it cannot do in `check`."""
+    """Who gets which voltage. A scheme of your own says it in `drives`, how to read in `read`, what it cannot do in `check`."""
 
     name: str
 
@@ -60,15 +60,18 @@ class WriteScheme(ABC):
     def check(self, array: WritableArray) -> None:
         """Raise DataError for an array that this scheme is not made for."""
 
-    def read(self, array: WritableArray, row: int, volts: float) -> tuple[dict[str, Drive], str]:
-        """Drives that read every cell of a row at once, and the side whose currents tell."""
+    def read(self, array: WritableArray, row: int, volts: float) -> tuple[dict[str, Drive], Sequence[str]]:
+        """Drives that read every cell of a row at once, and the sides whose currents, added up, tell. For 1T1R arrays and other
+        ways say it in a scheme of your own."""
+        if not isinstance(array, PassiveArray):
+            raise DataError(f"the scheme {self.name!r} does not say how to read this array (read), as write-verify does")
         lines = np.arange(array.shape[0]) == row
-        return {"word_left": volts * lines, "bit_bottom": 0.0}, "bit_bottom"
+        return {"word_left": volts * lines, "bit_bottom": 0.0}, ("bit_bottom",)
 
 
 @dataclass(frozen=True)
 class LineScheme(WriteScheme):
-    """Passive arrays: levels of the lines as fractions of V, as in `xb.Scheme`.
+    """Passive arrays: levels of the lines, as in `xb.Scheme`, in units of what lies between the selected ones.
 
     sides : ends that are driven, some of word_left, word_right, bit_top, bit_bottom, of word and bit lines at least one each.
     Columns whose amplitude is below that of their neighbours are lifted by the difference.
@@ -94,14 +97,19 @@ class LineScheme(WriteScheme):
                             '"1t1r", or a WriteScheme of your own')
 
     def drives(self, array: WritableArray, selection: Selection) -> dict[str, Drive]:
-        levels, v = self.levels, selection.reference
+        levels, signed = self.levels, selection.signed
+        v = selection.reference / (levels.selected_row - levels.selected_column)
         row = np.broadcast_to(np.arange(array.shape[0]) == selection.row, (len(v), array.shape[0]))
-        across = (levels.selected_row - levels.selected_column) * selection.signed
         words = _lines(row, levels.selected_row * v, None if levels.rows is None else levels.rows * v)
         others = None if levels.columns is None else levels.columns * v
-        bits = _lines(selection.columns, levels.selected_row * v - across, others)
+        bits = _lines(selection.columns, levels.selected_row * v - signed, others)
         out: dict[str, Drive] = dict.fromkeys(SIDES)
         return out | {side: words if side.startswith("word") else bits for side in self.sides}
+
+    def read(self, array: WritableArray, row: int, volts: float) -> tuple[dict[str, Drive], Sequence[str]]:
+        lines, bits = np.arange(array.shape[0]) == row, [side for side in self.sides if side.startswith("bit")]
+        out: dict[str, Drive] = dict.fromkeys(SIDES)
+        return out | {side: 0.0 if side in bits else volts * lines for side in self.sides}, bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +139,7 @@ class GatedScheme(WriteScheme):
         array = self._fitting(array)
         row = np.broadcast_to(np.arange(array.shape[0]) == selection.row, (len(selection.columns), array.shape[0]))
         volts = np.where(selection.columns, selection.volts, 0.0)
-        source, bit = array.sides[1] if array.parallel else array.sides[0], "bit_top"
+        source, bit = source_side(array), "bit_top"
         out: dict[str, Drive] = {"gate": np.where(row, self.gate, self.gate_off)}
         if selection.direction > 0:
             return out | {bit: volts, source: 0.0}
@@ -140,9 +148,9 @@ class GatedScheme(WriteScheme):
         common = -selection.reference  # of the row's source line: unselected columns follow it
         return out | {bit: common - volts, source: np.where(row, common, 0.0)}
 
-    def read(self, array: WritableArray, row: int, volts: float) -> tuple[dict[str, Drive], str]:
+    def read(self, array: WritableArray, row: int, volts: float) -> tuple[dict[str, Drive], Sequence[str]]:
         array, gate = self._fitting(array), np.where(np.arange(array.shape[0]) == row, self.gate, self.gate_off)
-        return {"gate": gate, "bit_top": volts, array.sides[1] if array.parallel else array.sides[0]: 0.0}, "bit_top"
+        return {"gate": gate, "bit_top": volts, source_side(array): 0.0}, ("bit_top",)
 
 
 WRITE_SCHEMES: dict[str, WriteScheme] = {
@@ -160,6 +168,11 @@ def as_write_scheme(scheme: Any, array: WritableArray) -> WriteScheme:
                         "WriteScheme of your own")
     scheme.check(array)
     return scheme
+
+
+def source_side(array: OneTransistorArray) -> str:
+    """Where source lines are driven: at the bottom, or at the left."""
+    return array.sides[1] if array.parallel else array.sides[0]
 
 
 def _lines(chosen: Mask, selected: Array, others: Array | None) -> Array:

@@ -32,7 +32,7 @@ Spend = Callable[[Solution, float], None]
 class Stepping:
     """How closely pulses are followed.
 
-    tolerance : change of a cell's current, relative to the largest, after which the array is solved again.
+    tolerance : change of a junction's current, relative to the largest, after which the array is solved again.
     look : longest time between two looks at the currents, in units of tau_D / (1 + |i| + 1 / Delta) of the fastest cell.
     Raises DataError for what is not positive.
     """
@@ -48,7 +48,8 @@ class Stepping:
 
 
 class Moments:
-    """z of all junctions of a batch of arrays. Raises DataError for junctions whose anisotropy the voltage changes (xi)."""
+    """z of all junctions of a batch of arrays, which go on through all phases; in those that a write takes no part in, at rest.
+    Raises DataError for junctions whose anisotropy the voltage changes (xi)."""
 
     def __init__(self, junctions: Junctions, states: States, stepping: Stepping, rng: np.random.Generator) -> None:
         p = junctions.p
@@ -59,6 +60,7 @@ class Moments:
         def each(value: object) -> Array:
             return np.broadcast_to(np.broadcast_to(np.asarray(value, dtype=float), shape), whole).ravel()
         self.junctions, self.stepping, self.shape = junctions, stepping, whole
+        self.fixed = np.zeros(shape, bool) if junctions.fixed is None else junctions.fixed
         delta, tau_d = each(p.delta), each(p.tau_d)
         self.cells = mtj.AxialCells(delta, tau_d, states.size, rng, state=states.ravel())
         self.slowest, self.tau_d = 1 + 1 / delta.reshape(whole), tau_d.reshape(whole)
@@ -94,7 +96,7 @@ class Moments:
             if self._moved(amperes, solution.cell_current):
                 solution = solve(z, solution)
                 amperes = solution.cell_current
-            i[live] = self.junctions.axial_drive(amperes, z)
+            i[live] = np.where(self.fixed, 0.0, self.junctions.axial_drive(amperes, z))
             step = min(left, self.stepping.look / float(((self.slowest + np.abs(i)) / self.tau_d).max()))
             z = self.cells.advance(i.ravel(), step).reshape(self.shape)[live]
             spend(solution, step)
@@ -102,8 +104,9 @@ class Moments:
         return solution
 
     def _moved(self, now: Array, before: Array) -> bool:
-        largest = np.abs(before).max(axis=(1, 2))
-        return bool((np.abs(now - before).max(axis=(1, 2)) > self.stepping.tolerance * largest).any())
+        free = ~self.fixed
+        largest = np.abs(before).max(axis=(1, 2), where=free, initial=0.0)
+        return bool((np.abs(now - before).max(axis=(1, 2), where=free, initial=0.0) > self.stepping.tolerance * largest).any())
 
 
 def waveform(pulse: Pulse, width: float) -> Iterator[tuple[float, float]]:

@@ -9,6 +9,7 @@ t_i and column j at a voltage V_j, with P(V, t) the probability that the junctio
 
     P(V_j, T) = min(1, eta |delta_j| max|x| / dw),      P(V_ref, t_i) / P(V_ref, T) = |x_i| / max|x| in ln(1 - P)      (2)
 
+Where P is not small, (2) makes it 1 - (1 - P_j)^(|x_i| / max|x|), and 1 is 0.999: let eta be such that few P exceed one half.
 Where rates do not depend on the duration this is t_i = T |x_i| / max|x| and V_j by inverting the rate; a pulse from rest takes
 some tau_D over the barrier, and (2) adds them.
 
@@ -35,7 +36,7 @@ from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.report import WriteEnergy
-from crossbar.writing.schemes import WritableArray
+from crossbar.writing.schemes import WritableArray, source_side
 
 Drives = Callable[[Mask], dict[str, Any]]  # of the rows (M,) that are on
 
@@ -75,9 +76,10 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     errors. eta : learning rate. dw : difference of the two weights.
     duration : T of (2) [s], many tau_D. gate : of the transistors of rows that are on [V].
     repeats : so many independent updates of the same array. breakdown : voltage [V] that no junction may see.
-    Voltages are those of the array at the beginning of a phase, in the present states; energy is counted as if every row were on
-    for the whole of its slot, the quarter of T in which it ends. Raises DataError for what does not fit, and where the pulses
-    wanted are out of reach of a transistor, SizeError, and what `solve` raises.
+    The drop along wires is not made up for. Voltages are those of the array at the beginning of a phase, in the present states;
+    energy is counted as if every row were on for the whole of its slot, the quarter of T in which it ends.
+    Raises DataError for what does not fit, and where the pulses wanted are out of reach of a transistor, SizeError, and what
+    `solve` raises.
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
     rate, step, total = (_positive(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
@@ -114,7 +116,8 @@ class _Update:
 
     def quadrant(self, rows: Mask, columns: Mask, direction: int, share: Array, strength: Array) -> None:
         """One phase: rows (M,), columns (N,) written in a direction; share (M,) of x, strength (N,): P(V_j, T) of (2)."""
-        columns = columns & (strength > _LEAST)
+        rest = float(np.max(mtj.switching_probability(0.0, self.total, self.nominal, -direction)))
+        columns = columns & (strength > max(_LEAST, 1.01 * rest))  # others flip as often without a voltage
         if not columns.any():
             return
         volts = np.zeros(columns.size)
@@ -144,7 +147,7 @@ class _Update:
     def _gated(self, array: OneTransistorArray, rows: Mask, columns: Mask, direction: int, volts: Array) -> Drives:
         """Drives for the rows (M,) that are on."""
         applied, level = _through_transistor(array, self.which, volts, columns, direction, self.gate, self.nominal)
-        source, bit = array.sides[1] if array.parallel else array.sides[0], "bit_top"
+        source, bit = source_side(array), "bit_top"
         lines: dict[str, Any]
         if direction > 0:
             lines = {bit: np.where(columns, applied, 0.0), source: 0.0}
@@ -163,15 +166,13 @@ class _Update:
     def _solved(self, drives: dict[str, Any], widths: Array) -> Array:
         """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages under these drives."""
         solution = self._solve(drives)
-        self.ledger.solves += 1
         volts = self.junctions.volts(solution)
-        if np.abs(volts).max() > self.breakdown:
-            raise DataError(f"a junction would see {np.abs(volts).max():.4g} V, beyond the breakdown limit of "
-                            f"{self.breakdown:g} V: a longer duration takes less, or give breakdown=")
+        self.junctions.must_bear(solution, self.breakdown)
         flips, _ = mtj.switched_by(solution.cell_current, volts, widths[:, None], self.junctions.p, self.states)
         return flips if self.junctions.fixed is None else np.where(self.junctions.fixed, 0.0, flips)
 
     def _solve(self, drives: dict[str, Any]) -> Solution:
+        self.ledger.solves += 1
         return self.array.solve(**drives, states=self.states, rtol=self.rtol)  # type: ignore[arg-type]
 
     def _spend(self, times: Array, drives: Drives) -> None:

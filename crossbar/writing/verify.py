@@ -1,16 +1,17 @@
 """Write-verify: read what was written through the array, pulse again what reads wrong, give up in the end."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
-from crossbar.arrays import OneTransistorArray, PassiveArray
 from crossbar.checks import real_array
 from crossbar.elements.base import Array
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
-from crossbar.writing.junctions import Junctions
+from crossbar.writing.junctions import Junctions, Solution
 from crossbar.writing.pulses import Pulse
 from crossbar.writing.schemes import WritableArray, WriteScheme
 
@@ -21,8 +22,9 @@ class Verify:
 
     max_pulses : that a cell gets; one that still reads wrong after them is given up and reported.
     read : voltage of the reads [V], positive. read_width : their duration [s]; they may disturb, too.
-    reference : current [A] above which a cell reads P, a number or (M, N); by default half-way between what junctions in P and in
-        AP deliver in an array without wires.
+    reference : current [A] above which a cell reads P, a number or (M, N); by default what each cell would deliver if all were
+        half-way between P and AP. A row is read at once, so that in large arrays of resistive wires the data themselves may
+        move a current across it: cells given up that are right tell so.
     amplitude_step : [V] by which every further round of pulses is higher. width_factor : by which it is longer.
     Raises DataError for what is out of range.
     """
@@ -44,6 +46,9 @@ class Verify:
                 raise DataError(f"write-verify's {name} must be a finite number{'' if low is None else ' above 0'}, got "
                                 f"{getattr(self, name)!r}")
 
+        if (self.max_pulses - 1) * np.log(self.width_factor) > 20:
+            raise DataError(f"write-verify would lengthen pulses {self.width_factor:g}^{self.max_pulses - 1} times")
+
     def pulse(self, pulse: Pulse, round_: int) -> Pulse:
         """The pulse of a round, 0 the first; the last allowed one is the strongest."""
         k = min(round_, self.max_pulses - 1)
@@ -52,7 +57,7 @@ class Verify:
     def references(self, array: WritableArray, scheme: WriteScheme) -> Array:
         """(M, N) [A]. Raises DataError for a reference that is not positive or does not fit."""
         if self.reference is None:
-            return np.full(array.shape, _halfway(array, scheme, self.read))
+            return _halfway(array, scheme, self.read)
         value = real_array(self.reference, "reference current [A]")
         if not (np.isfinite(value) & (value > 0)).all():
             raise DataError("the reference current [A] must be positive and finite")
@@ -63,18 +68,18 @@ class Verify:
                             "cells") from None
 
 
-def _halfway(array: WritableArray, scheme: WriteScheme, volts: float) -> float:
-    """Half-way between the currents of P and AP [A], medians over a row of the array without wires, drivers and defects."""
-    drives, side = scheme.read(array, 0, volts)
-    m_z = np.ones((2, *array.shape))
-    m_z[1] = -1
-    i = np.abs(_ideal(array).solve(**drives, states=m_z).terminal_current[side])  # type: ignore[arg-type]
-    return float(np.median(i, axis=1).mean())
+def _halfway(array: WritableArray, scheme: WriteScheme, volts: float) -> Array:
+    """(M, N) What every cell would deliver if all were half-way between P and AP, G = (G_P + G_AP) / 2, wires and drivers as they
+    are: what data that are half P take from a line is then accounted for."""
+    middle = np.zeros((1, *array.shape))
+    sound = array.with_cells(MTJCells(Junctions(array).p, np.ones(array.shape, np.int8)))
+    out = np.empty(array.shape)
+    for row in tqdm(range(array.shape[0]), desc="reference", unit="row", delay=3, disable=None, leave=False):
+        drives, sides = scheme.read(array, row, volts)
+        out[row] = sensed(sound.solve(**drives, states=middle), sides)[0]  # type: ignore[arg-type]
+    return out
 
 
-def _ideal(array: WritableArray) -> WritableArray:
-    sound = MTJCells(Junctions(array).p, np.ones(array.shape, np.int8))
-    if isinstance(array, OneTransistorArray):
-        return OneTransistorArray(replace(array.cells, cells=sound), r_bit=0.0, r_source=0.0,
-                                  source_lines="parallel" if array.parallel else "orthogonal")
-    return PassiveArray(sound, r_word=0.0, r_bit=0.0)
+def sensed(solution: Solution, sides: Sequence[str]) -> Array:
+    """(batch, N) current of every column [A]."""
+    return np.abs(np.sum([solution.terminal_current[side] for side in sides], axis=0))
