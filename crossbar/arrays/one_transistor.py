@@ -18,10 +18,11 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.arrays.blocks import about, begin, gather, in_states
 from crossbar.arrays.drives import Drive, Drives, add_sources
+from crossbar.arrays.idle import busy_part, busy_rows, unfolded
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
-from crossbar.elements.base import Array, Mask
+from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
@@ -29,7 +30,7 @@ from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes
                                     wire_resistance)
 from crossbar.errors import DataError
 from crossbar.solvers import room
-from crossbar.solvers.lines import Law, Plane, solve_planes
+from crossbar.solvers.lines import Law, Plane, PlanesSolution, solve_planes
 
 _BYTES_A_CELL = 40 * 8  # what the line solver holds for one input
 _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
@@ -156,31 +157,56 @@ class OneTransistorArray:
         """Source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is off at the lowest of the
         voltages applied."""
         def conducting() -> Mask:
-            lowest = min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
-            at = np.full(self.shape, lowest)
+            at = np.full(self.shape, self._lowest(drives))
             return np.asarray(self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0)
         return isolated_nodes(source, bit, conducting, alongside=self.parallel)
+
+    def _lowest(self, drives: Drives) -> float:
+        """The lowest of the voltages applied [V]."""
+        return min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
 
     def _solve(self, drives: Drives, cells: TransistorCells, hints: tuple[Any, Any], shared: Array | None,
                rtol: float, nodes: bool) -> TransistorSolution:
         source, bit = self._wires(drives)
         drives.check_shorts(source, bit)
-        isolated = self._isolated(source, bit, drives)
-        near, far, top, bottom = (drives.volts[side] for side in self.sides)
         share = room.empty((drives.batch, *self.shape))
         share[:] = np.nan if shared is None else shared
-        done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
-                            Law(current=_law(cells, drives, isolated, share), symmetric=False), crossed=not self.parallel,
-                            rtol=rtol, nodes=nodes, start=hints[0], guess=hints[1])
-        if isolated is not None and done.nodes is not None:
-            for x, lost in zip(done.nodes, isolated, strict=True):
-                x[:, lost] = np.nan
+        rows = busy_rows(cells, source, bit, self._lowest(drives), drives.volts[_GATE])
+        done = self._solve_all(drives, cells, source, bit, hints, share, rtol, nodes) if rows is None else \
+            self._solve_rows(rows, drives, cells, source, bit, hints, share, rtol, nodes)
         return TransistorSolution(
             cells=cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={s: np.where(drives.connected[s], drives.volts[s], np.nan) for s in self.sides},
             terminal_current=dict(zip(self.sides, done.out, strict=True)), nodes=done.nodes, gate=drives.volts[_GATE],
             share=share if nodes else None, residual=done.residual, relative_residual=done.relative_residual,
             iterations=done.iterations, method="lines")
+
+    def _solve_rows(self, rows: IntArray, drives: Drives, cells: TransistorCells, source: Array, bit: Array,
+                    hints: tuple[Any, Any], share: Array, rtol: float, nodes: bool) -> PlanesSolution:
+        """Some rows, all others being off."""
+        planes = busy_part(drives, self.sides, source, bit, rows, self.parallel)
+        some = np.ascontiguousarray(share[:, rows])
+        start = None if hints[0] is None else tuple(np.ascontiguousarray(x[:, rows]) for x in hints[0])
+        guess = None if hints[1] is None else np.ascontiguousarray(hints[1][:, rows])
+        law = _law(cells.of_rows(rows), drives.volts[_GATE][:, rows], None, some)
+        first, second = (folded.plane(near, far) for folded, near, far in planes)
+        done = solve_planes(first, second, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol, nodes=nodes,
+                            start=start, guess=guess)  # type: ignore[arg-type]
+        share.fill(0.0)
+        share[:, rows] = some
+        return unfolded(done, planes)
+
+    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, hints: tuple[Any, Any],
+                   share: Array, rtol: float, nodes: bool) -> PlanesSolution:
+        isolated = self._isolated(source, bit, drives)
+        near, far, top, bottom = (drives.volts[side] for side in self.sides)
+        done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
+                            Law(current=_law(cells, drives.volts[_GATE], isolated, share), symmetric=False),
+                            crossed=not self.parallel, rtol=rtol, nodes=nodes, start=hints[0], guess=hints[1])
+        if isolated is not None and done.nodes is not None:
+            for x, lost in zip(done.nodes, isolated, strict=True):
+                x[:, lost] = np.nan
+        return done
 
     def _circuit(self, drives: Drives) -> Circuit:
         m, n = self.shape
@@ -209,11 +235,11 @@ class OneTransistorArray:
         return builder.build()
 
 
-def _law(cells: TransistorCells, drives: Drives, isolated: tuple[Mask, Mask] | None,
+def _law(cells: TransistorCells, gates: Array, isolated: tuple[Mask, Mask] | None,
          share: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
     """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
     alive = None if isolated is None else ~(isolated[0] | isolated[1])
-    gate = drives.volts[_GATE][:, :, None]
+    gate = gates[:, :, None]
     slopes = room.empty(share.shape), room.empty(share.shape)
 
     def current(cell: Array, foot: Callable[[], Array]) -> tuple[Array, Array, Array]:

@@ -11,7 +11,7 @@ inner node.) g_s > g_d where the transistor saturates, so the cell is no two-ter
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -47,6 +47,12 @@ class TransistorCells:
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.cells.shape
+
+    def of_rows(self, rows: IntArray) -> "TransistorCells":
+        """Those of some rows."""
+        which = rows[:, None] * self.shape[1] + np.arange(self.shape[1])
+        transistor = self.transistor if self.transistor.shape == () else self.transistor.select(self.shape, which)
+        return replace(self, cells=self.cells.of_rows(rows), transistor=transistor)
 
     @cached_property
     def _series(self) -> Series:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,10 @@ class Cells(ABC):
         """The cells of some inputs of a solve, or of one."""
         return self
 
+    def of_rows(self, rows: IntArray) -> "Cells":
+        """The cells of some rows. Raises DataError for cells that cannot stand in series with another device."""
+        raise DataError(f"{type(self).__name__} are not taken apart by rows")
+
     @property
     def conductance(self) -> Array:
         """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
@@ -95,6 +100,9 @@ class LinearCells(Cells):
     @property
     def conductance(self) -> Array:
         return self.g
+
+    def of_rows(self, rows: IntArray) -> "LinearCells":
+        return LinearCells(g=self.g[rows])
 
     @cached_property
     def matrices(self) -> tuple[Array, ...]:
@@ -172,6 +180,16 @@ class MTJCells(Cells):
     def of_input(self, which: IntArray | int) -> "MTJCells":
         everything = np.size(which) == len(self._m_z) and np.ndim(which) > 0 and bool((np.diff(which) > 0).all())
         return self if everything or not self.stacked else self.in_state(self._m_z[which])
+
+    def of_rows(self, rows: IntArray) -> "MTJCells":
+        def some(x: npt.ArrayLike) -> npt.NDArray[Any]:
+            return np.broadcast_to(np.asarray(x), self.shape)[rows]
+        which = rows[:, None] * self.shape[1] + np.arange(self.shape[1])
+        params = self.params if self.params.shape == () else self.params.select(self.shape, which)
+        defects = None if self.defects is None else mtj.Defects(**{k: some(getattr(self.defects, k)) for k in (
+            "short", "open", "stuck_p", "stuck_ap")})
+        g_short = self.g_short if np.ndim(self.g_short) == 0 else some(self.g_short)
+        return MTJCells(params, defects=defects, g_short=g_short, m_z=self._m_z[..., rows, :])
 
     def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
         """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""
