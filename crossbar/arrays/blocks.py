@@ -1,5 +1,6 @@
 """Blocks of inputs: what belongs to each, and their solutions put together."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from crossbar.elements.solution import PlanesState
 from crossbar.errors import DataError
 
 Solution = TypeVar("Solution", bound=PlanesState)
+Whole = TypeVar("Whole")
 
 _BY_INPUT = ("residual", "relative_residual", "terminal_voltage", "terminal_current", "nodes", "gate", "share")
 
@@ -50,6 +52,15 @@ def about(guess: npt.ArrayLike | None, which: IntArray, shape: tuple[int, ...]) 
     if volts.shape not in (shape, shape[1:]):
         raise DataError(f"a guess of the cell voltages has shape {shape} or {shape[1:]}, not {volts.shape}")
     return volts[which] if volts.ndim == 3 else volts[None]
+
+
+def replaced(array: Whole, **changes: Any) -> Whole:
+    """A checked array with some fields changed, the others as they are: wires that a broadcast made alike are kept once, which
+    the solver sees."""
+    new = copy.copy(array)
+    for name, value in changes.items():
+        object.__setattr__(new, name, value)
+    return new
 
 
 def gather(parts: list[tuple[IntArray, Solution]], single: bool) -> Solution:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.arrays.blocks import about, begin, gather, in_states
+from crossbar.arrays.blocks import about, begin, gather, in_states, replaced
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.arrays.idle import busy_part, busy_rows, unfolded
 from crossbar.checks import real_array
@@ -89,6 +89,8 @@ class OneTransistorArray:
     def with_cells(self, cells: Cells | npt.ArrayLike) -> "OneTransistorArray":
         """The same wires and transistors around other junctions."""
         junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
+        if junctions.shape == self.shape and not junctions.stacked:
+            return replaced(self, cells=replace(self.cells, cells=junctions))
         return OneTransistorArray(replace(self.cells, cells=junctions), r_bit=self.r_bit, r_source=self.r_source,
                                   source_lines="parallel" if self.parallel else "orthogonal", r_driver=self.r_driver)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
-from crossbar.arrays.blocks import about, begin, gather, in_states
+from crossbar.arrays.blocks import about, begin, gather, in_states, replaced
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
@@ -85,6 +85,8 @@ class PassiveArray(ArrayAlgebra):
 
     def with_cells(self, cells: Cells | npt.ArrayLike) -> "PassiveArray":
         """The same wires around other cells."""
+        if isinstance(cells, Cells) and cells.shape == self.shape and not cells.stacked:
+            return replaced(self, cells=cells)
         return PassiveArray(cells, r_word=self.r_word, r_bit=self.r_bit, r_driver=self.r_driver)
 
     def solve(self, word_left: Drive = None, word_right: Drive = None, bit_top: Drive = None,
