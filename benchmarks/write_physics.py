@@ -125,7 +125,7 @@ def main() -> None:
     print("\n".join(table("wire [ohm] | :amplitudes | error at the near corner | near row, far column | far row, near column "
                           "| far corner | largest / smallest", [row for wire in (2.0, 5.0) for row in corners(wire)])))
     print()
-    n = args.writes or (100 if args.quick else 4000)
+    n = args.writes or (100 if args.quick else 8000)
     rows = [(case.name, number(case.overdrive), shares(macrospins(case, n, rng)),
              shares(programmed(case, 2 * n, rng, writing.Stepping())), shares(programmed(case, 2 * n, rng, None)))
             for case in CASES]

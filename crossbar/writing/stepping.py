@@ -3,9 +3,10 @@ by its share of the solved array.
 
     dz = Langevin(z; i),  i = I(v, z) / I_c0(z),  I_c0(z) = (1 + z)/2 I_c0(P) + (1 - z)/2 I_c0(AP)          (mtj/langevin.py)
 
-Between two looks the overdrives stand still. At a look the currents are taken anew at the voltages that were; where they have
-moved by more than a tolerance, so may the voltages have, and the array is solved again, from where it was. Closed formulas know
-one voltage from rest to the end; a cell that switches early changes those of its neighbours.
+Between two looks the overdrives are those of the middle of the step, as they went on before. At a look the currents are taken
+anew at the voltages that were; where they have moved by more than a tolerance, so may the voltages have, and the array is solved
+again, from where it was. Closed formulas know one voltage from rest to the end; a cell that switches early changes those of its
+neighbours.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,7 +91,7 @@ class Moments:
     def _hold(self, live: Live, duration: float, solution: Solution, solve: Callable[[Array, Solution], Solution],
               spend: Spend) -> Solution:
         """At constant voltages of the lines; the last solution."""
-        z, left, i = self.z[live], duration, np.zeros(self.shape)
+        z, left, i, before, last = self.z[live], duration, np.zeros(self.shape), None, 0.0
         while left > 1e-12 * duration:
             amperes = self.junctions.conducting(solution, z)
             if self._moved(amperes, solution.cell_current):
@@ -98,7 +99,9 @@ class Moments:
                 amperes = solution.cell_current
             i[live] = np.where(self.fixed, 0.0, self.junctions.axial_drive(amperes, z))
             step = min(left, self.stepping.look / float(((self.slowest + np.abs(i)) / self.tau_d).max()))
-            z = self.cells.advance(i.ravel(), step).reshape(self.shape)[live]
+            middle = i if before is None else i + (0.5 * step / last) * (i - before)
+            before, last = i.copy(), step
+            z = self.cells.advance(middle.ravel(), step).reshape(self.shape)[live]
             spend(solution, step)
             left -= step
         return solution
