@@ -332,7 +332,7 @@ def test_selector_cell_against_a_bracketing_root(cells, selector, w):
     inner = w - share * w
     junction = lambda u: cells.current(np.full((1, 1), u))[0].item()  # noqa: E731
     u, expected = series_root(junction, lambda d: selector.current(d)[0].item(), w)
-    assert_allclose(i.item(), min(expected, junction(u), key=abs) if w else 0.0, rtol=1e-11, atol=1e-35)
+    assert_allclose(i.item(), junction(u) if abs(u) > abs(w - u) else expected, rtol=1e-11, atol=1e-35)
     assert_allclose(share.item() * w, u, rtol=1e-12, atol=4 * EPS * abs(w) + 1e-25)
     g_j, g_d = cells.current(w - inner)[1], selector.current(inner)[1]
     assert_allclose(g, g_j * g_d / (g_j + g_d), rtol=1e-4, atol=1e-15 * g_j.item())

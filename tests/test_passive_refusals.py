@@ -332,10 +332,9 @@ def test_a_million_by_a_million():
         lambda a: a.solve(word_left=0.1, method="general"),
         lambda a: a.solve(word_left=np.full((20, 200), 0.1)),
         lambda a: a.transfer("word_left", "bit_bottom"),
-        lambda a: a.with_cells(a.cells),
         lambda a: a.with_cells(np.full((200, 200), 1e-4)),
     ],
-    ids=["one input", "terminals", "general", "batch", "transfer", "with_cells", "other cells"],
+    ids=["one input", "terminals", "general", "batch", "transfer", "other cells"],
 )
 def test_what_no_longer_fits(monkeypatch, ask):
     """An array that once fitted, on a machine that has 2 MB left: refused before the 9 MB of a solution are taken."""

@@ -1,10 +1,13 @@
-"""What wires dissipate (numba), in one pass over an array."""
+"""What wires dissipate (numba), in one pass over an array, and voltages along them.
+
+No contraction to fused multiply-adds: the compiler may choose them anew in another process, and workers would differ in a bit.
+"""
 
 import numpy as np
 from numba import njit, prange
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+@njit(cache=True, error_model="numpy", parallel=True)
 def along_rows(r, first, drawn, sign):  # type: ignore[no-untyped-def]
     """Power (B, L) of lines along the rows [W]: segments r (L, n+1) [ohm], currents first (B, L) into them and sign times drawn
     (B, L, n) out of their nodes [A]. Behind an open segment the current begins anew."""
@@ -24,7 +27,7 @@ def along_rows(r, first, drawn, sign):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+@njit(cache=True, error_model="numpy", parallel=True)
 def down_columns(r, first, drawn, sign):  # type: ignore[no-untyped-def]
     """The same (B, L) of lines down the columns: r (n+1, L), drawn (B, n, L)."""
     batch, n, lines = drawn.shape
@@ -44,7 +47,7 @@ def down_columns(r, first, drawn, sign):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+@njit(cache=True, error_model="numpy", parallel=True)
 def stretch(r, rows, kept, near, far, out):  # type: ignore[no-untyped-def]
     """out (B, n, L): node voltages of lines down the columns, r (n+1, L) with leads, that draw current at `rows` alone, where
     they are kept (B, K, L), between terminals near and far (B, L). An open lead carries nothing."""

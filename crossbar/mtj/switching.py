@@ -201,11 +201,11 @@ def switched_by(amperes: Array, volts: Array, width: Array, p: MTJParams, state:
                 method: Method = "fokker-planck", *, exponent: int = 2) -> tuple[Array, Array]:
     """`switching_probability` and `write_error_rate` of junctions whose currents [A] are known with their voltages, as in a
     solved array: nothing is worked out twice, and nothing checked. state : +1 or -1."""
-    return _switched(*_under(amperes, volts, width, p, state), p, method, exponent, "flow")
+    return _switched(*_under(amperes, volts, width, p, state), p, method, exponent, "flow", quick=True)
 
 
-def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, exponent: int,
-              constant: Constant) -> tuple[Array, Array]:
+def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, exponent: int, constant: Constant,
+              quick: bool = False) -> tuple[Array, Array]:
     if method == "fokker-planck" and (exponent, constant) != (2, "flow"):
         raise DataError("exponent and constant choose among the closed formulas: they need method='formula'")
     if method == "formula":
@@ -216,7 +216,7 @@ def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, ex
     if not np.all((delta >= low) & (delta <= high)):
         raise DataError(f"the table reaches from Delta {low:g} to {high:g}, these junctions from {delta.min():.3g} to "
                         f"{delta.max():.3g} under their voltages; use crossbar.mtj.evolve, or method='formula'")
-    switched, error = table.load().probabilities(np.minimum(i, table.I_MAX), s, delta)
+    switched, error = table.load().probabilities(np.minimum(i, table.I_MAX), s, delta, quick=quick)
     if (strong := np.broadcast_to(i > table.I_MAX, switched.shape)).any():
         i, s, delta = (np.broadcast_to(x, strong.shape)[strong] for x in (i, s, delta))
         far = precessional_error(i, s, delta)

@@ -83,10 +83,14 @@ class Table:
     log_rate: Array
     log_excess: Array = field(default_factory=_none)
 
-    def probabilities(self, i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike) -> tuple[Array, Array]:
-        """Probabilities to be switched and not to be, of the broadcast shape; i <= I_MAX, delta within DELTA, s >= 0."""
+    def probabilities(self, i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, *,
+                      quick: bool = False) -> tuple[Array, Array]:
+        """Probabilities to be switched and not to be, of the broadcast shape; i <= I_MAX, delta within DELTA, s >= 0.
+
+        quick : tabulate once more along i where many equal junctions see one pulse, right to some 1e-4 of the others' values.
+        """
         shape = np.broadcast_shapes(np.shape(i), np.shape(s), np.shape(delta))
-        if np.size(s) == np.size(delta) == 1 and np.size(i) > LINE:
+        if quick and np.size(s) == np.size(delta) == 1 and np.size(i) > LINE:
             return self._at(float(np.ravel(s)[0]), float(np.ravel(delta)[0]), np.broadcast_to(np.asarray(i, dtype=float), shape))
         flat = [np.ascontiguousarray(np.broadcast_to(np.asarray(x, dtype=float), shape)).ravel() for x in (i, s, delta)]
         switched, error = np.empty((2, flat[0].size))
