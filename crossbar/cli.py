@@ -148,26 +148,9 @@ def _run(arguments: argparse.Namespace) -> int:
     deck = _read(arguments.deck)
     for warning in deck.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    done: dict[str, xb.OperatingPoint | xb.Sweep] = {}
-    writes: dict[str, xb.WriteReport] = {}
-    try:
+    with _delivered(xb.Run(deck, {}), arguments) as run:
         for name, result in session.analyses(deck):
-            if isinstance(result, xb.OperatingPoint | xb.Sweep):
-                done[name] = result
-            else:
-                writes[name] = result
-    except xb.CrossbarError as error:
-        if isinstance(error.partial, xb.Sweep):
-            done["unfinished"] = error.partial
-        elif error.partial is not None:
-            writes["unfinished"] = error.partial  # type: ignore[assignment]
-        if done or writes:
-            print(f"crossbar: {', '.join([*done, *writes])} finished before the error and kept", file=sys.stderr)
-        raise
-    finally:
-        if done or writes:
-            with _no_collector():
-                _deliver(xb.Run(deck, done, writes), arguments)
+            run.add(name, result)
     return OK
 
 
@@ -179,23 +162,29 @@ def _write(arguments: argparse.Namespace) -> int:
     if not cards:
         return _complain(f"{arguments.deck}: nothing to write; add a card .write <array> target=<file> scheme= amplitude= width= "
                          "seed=", BAD_INPUT)
-    writes: dict[str, xb.WriteReport] = {}
+    with _delivered(xb.Run(deck, {}), arguments) as run, _workers(arguments.workers) as share:
+        for name, card in cards.items():
+            report = session.write(deck, card, repeats=arguments.repeats, map=share)
+            run.add(name, report)
+            if arguments.repeats is None:
+                deck = deck.after_write(card.array, report.states)
+    return OK
+
+
+@contextlib.contextmanager
+def _delivered(run: xb.Run, arguments: argparse.Namespace) -> Iterator[xb.Run]:
+    """A run that is filled, and delivered as far as it came whatever happens."""
     try:
-        with _workers(arguments.workers) as share:
-            for name, card in cards.items():
-                writes[name] = session.write(deck, card, repeats=arguments.repeats, map=share)
-                if arguments.repeats is None:
-                    deck = deck.after_write(card.array, writes[name].states)
+        yield run
     except xb.CrossbarError as error:
-        if isinstance(error.partial, xb.WriteReport):
-            writes["unfinished"] = error.partial
-        if writes:
-            print(f"crossbar: {', '.join(writes)} finished before the error and kept", file=sys.stderr)
+        run.add_partial(error)
+        if run.finished:
+            print(f"crossbar: {', '.join(run.finished)} finished before the error and kept", file=sys.stderr)
         raise
     finally:
-        if writes:
-            _deliver(xb.Run(deck, {}, writes), arguments)
-    return OK
+        if run.finished:
+            with _no_collector():
+                _deliver(run, arguments)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Refuse what would not fit, before it is allocated."""
 
 import time
-
 from pathlib import Path
 
 import psutil
@@ -13,8 +12,6 @@ _CGROUP_FILES = (  # limit and use in bytes, cgroup v2 then v1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-
-
 _FRESH = 0.02  # [s] for which an answer of the system holds: a small array is solved in less time than it takes to ask
 _answer = (-_FRESH, 0)  # when, and what
 

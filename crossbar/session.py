@@ -1,7 +1,7 @@
 """Run a deck: every analysis and write, in order, each result under its name; what follows a write sees the states it left."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,24 @@ class Run:
 
     deck: Deck
     analyses: dict[str, OperatingPoint | Sweep]
-    writes: Mapping[str, "WriteReport"] = field(default_factory=dict)
+    writes: dict[str, "WriteReport"] = field(default_factory=dict)
+
+    def add(self, name: str, result: "OperatingPoint | Sweep | WriteReport") -> None:
+        """Take in what an analysis or a write gave."""
+        if isinstance(result, OperatingPoint | Sweep):
+            self.analyses[name] = result
+        else:
+            self.writes[name] = result
+
+    def add_partial(self, error: CrossbarError) -> None:
+        """Take in what was finished before an error, as "unfinished"."""
+        if error.partial is not None:
+            self.add("unfinished", error.partial)  # type: ignore[arg-type]
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        """Names of everything that is there."""
+        return (*self.analyses, *self.writes)
 
     @property
     def title(self) -> str:
@@ -126,19 +143,12 @@ def run(deck: Deck | str | Path) -> Run:
     """
     if not isinstance(deck, Deck):
         deck = read_netlist(deck)
-    done: dict[str, OperatingPoint | Sweep] = {}
-    writes: dict[str, WriteReport] = {}
+    done = Run(deck, {})
     try:
         for name, result in analyses(deck):
-            if isinstance(result, OperatingPoint | Sweep):
-                done[name] = result
-            else:
-                writes[name] = result
+            done.add(name, result)
     except CrossbarError as error:
-        if isinstance(error.partial, Sweep):
-            done["unfinished"] = error.partial
-        elif error.partial is not None:
-            writes["unfinished"] = error.partial  # type: ignore[assignment]
-        error.partial = Run(deck, done, writes) if done or writes else None
+        done.add_partial(error)
+        error.partial = done if done.finished else None
         raise
-    return Run(deck, done, writes)
+    return done

@@ -91,6 +91,13 @@ def test_what_follows_a_write_sees_its_states(folder: Path) -> None:
         run.write  # noqa: B018
 
 
+def refused(command: str, folder: Path, card: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says of a deck with a card that is wrong."""
+    (folder / "deck.cir").write_text(DECK.replace("{card}", card))
+    assert main([command, str(folder / "deck.cir")]) == 2
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize("card, message", [
     (".write", ".write takes one array"), (".write x2 target=P amplitude=1 width=1n seed=1", "there is no array x2"),
     (".write x1 amplitude=1 width=1n seed=1", "needs target="),
@@ -105,9 +112,7 @@ def test_what_follows_a_write_sees_its_states(folder: Path) -> None:
     (".write x1 target=P amplitude={q} width=1n seed=1", "q"),
 ])
 def test_mistakes_are_told_at_their_place(folder: Path, card: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "deck.cir").write_text(DECK.replace("{card}", card))
-    assert main(["write", str(folder / "deck.cir")]) == 2
-    error = capsys.readouterr().err
+    error = refused("write", folder, card, capsys)
     assert message in error and "deck.cir:8" in error and "Traceback" not in error
 
 
@@ -118,10 +123,8 @@ def test_mistakes_are_told_at_their_place(folder: Path, card: str, message: str,
     (".write x1 target=P amplitude=0.6 width=9n seed=1 order=columns", "order is"),
 ])
 def test_what_cannot_be_written(folder: Path, card: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "deck.cir").write_text(DECK.replace("{card}", card))
     for command in ("write", "run"):
-        assert main([command, str(folder / "deck.cir")]) == 2
-        error = capsys.readouterr().err
+        error = refused(command, folder, card, capsys)
         assert message in error and "deck.cir:8: .write x1" in error
 
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,26 +32,44 @@ def in_states(cells: Cells, states: npt.ArrayLike | None) -> Cells:
     return cells.in_state(states)
 
 
-def begin(start: PlanesState | None, which: IntArray, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
-    """Node voltages (B or 1, M, N) of a solution for some of (batch, M, N) inputs to begin with. Raises DataError where it does
-    not fit."""
-    if start is None:
-        return None
-    if start.nodes is None or start.nodes[0].shape not in (shape, shape[1:]):
-        raise DataError(f"start is a solution with its node voltages, of {shape[0]} inputs or one, on {shape[1]} x {shape[2]} "
-                        "cells")
-    first, second = (x if x.ndim == 2 else x[which] for x in start.nodes)
-    return first.reshape(-1, *shape[1:]), second.reshape(-1, *shape[1:])
+class Hints(NamedTuple):
+    """Where to begin the solve of some inputs: node voltages of both planes, or cell voltages, (B or 1, M, N) [V]."""
+
+    start: tuple[Array, Array] | None = None
+    guess: Array | None = None
+
+    @classmethod
+    def of(cls, start: PlanesState | None, guess: npt.ArrayLike | None, shape: tuple[int, ...]) -> "Hints":
+        """What a user gave for (batch, M, N) inputs. Raises DataError where it does not fit."""
+        if start is not None and (start.nodes is None or start.nodes[0].shape not in (shape, shape[1:])):
+            raise DataError(f"start is a solution with its node voltages, of {shape[0]} inputs or one, on {shape[1]} x "
+                            f"{shape[2]} cells")
+        volts = None if guess is None else np.nan_to_num(real_array(guess, "guess of the cell voltages [V]"))
+        if volts is not None and volts.shape not in (shape, shape[1:]):
+            raise DataError(f"a guess of the cell voltages has shape {shape} or {shape[1:]}, not {volts.shape}")
+        nodes = None if start is None or start.nodes is None else (stack(start.nodes[0]), stack(start.nodes[1]))
+        return cls(nodes, None if volts is None else stack(volts))
+
+    def take(self, which: IntArray) -> "Hints":
+        """Those of some inputs."""
+        return Hints(self.start and (of_batch(self.start[0], which), of_batch(self.start[1], which)),
+                     None if self.guess is None else of_batch(self.guess, which))
+
+    def rows(self, rows: IntArray) -> "Hints":
+        """Those of some rows of cells."""
+        start, guess = self
+        return Hints(start and (np.ascontiguousarray(start[0][:, rows]), np.ascontiguousarray(start[1][:, rows])),
+                     None if guess is None else np.ascontiguousarray(guess[:, rows]))
 
 
-def about(guess: npt.ArrayLike | None, which: IntArray, shape: tuple[int, ...]) -> Array | None:
-    """Cell voltages (B or 1, M, N) of some of (batch, M, N) inputs, as guessed. Raises DataError where they do not fit."""
-    if guess is None:
-        return None
-    volts = np.nan_to_num(real_array(guess, "guess of the cell voltages [V]"))
-    if volts.shape not in (shape, shape[1:]):
-        raise DataError(f"a guess of the cell voltages has shape {shape} or {shape[1:]}, not {volts.shape}")
-    return volts[which] if volts.ndim == 3 else volts[None]
+def stack(x: Array) -> Array:
+    """(M, N) or (B, M, N) as (B or 1, M, N)."""
+    return x.reshape(-1, *x.shape[-2:])
+
+
+def of_batch(x: Array, which: IntArray) -> Array:
+    """What belongs to some inputs; (1, M, N) to all."""
+    return x if len(x) == 1 else x[which]
 
 
 def replaced(array: Whole, **changes: Any) -> Whole:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossbar.arrays.drives import Drives
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, IntArray
 from crossbar.elements.cell_kernels import LEVEL1
 from crossbar.solvers import room
-from crossbar.solvers.lines import Plane, PlanesSolution
+from crossbar.solvers.lines import Plane
 
 
 def busy_rows(cells: TransistorCells, source: Array, bit: Array, lowest: float, gate: Array) -> IntArray | None:
@@ -33,52 +32,42 @@ def busy_rows(cells: TransistorCells, source: Array, bit: Array, lowest: float, 
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """Lines (L, n+1) [ohm], with leads, whose nodes are kept at `rows`, or lines across of which `rows` are kept."""
+    """Lines r (L, n+1) [ohm], with leads, between terminal voltages near and far (B, L) [V]; nodes in `rows` are kept, if the
+    lines run down the columns, through all rows (`along`), else the lines of these rows."""
 
     r: Array
+    near: Array
+    far: Array
     rows: IntArray
-    along: bool  # whether the lines run down the columns, through all rows
+    along: bool
 
-    def plane(self, near: Array, far: Array) -> Plane:
-        """What is left, between terminal voltages (B, lines) [V]."""
-        if not self.along:
-            return Plane.of(self.r[self.rows].T, near[:, self.rows], far[:, self.rows])
-        return Plane.of(np.add.reduceat(self.r, np.r_[0, self.rows + 1], axis=1).T, near, far)
-
-    def whole(self, kept: Array, near: Array, far: Array) -> Array:
-        """Node voltages (B, M, N) of all rows from those (B, K, N) of the kept ones."""
-        from crossbar.elements import line_code
-        batch, _, columns = kept.shape
+    @property
+    def kept(self) -> Plane:
+        """What is left."""
         if self.along:
-            out = room.empty((batch, self.r.shape[1] - 1, columns))
-            line_code.stretch(np.ascontiguousarray(self.r.T), self.rows, kept, near, far, out)
+            return Plane.of(np.add.reduceat(self.r, np.r_[0, self.rows + 1], axis=1).T, self.near, self.far)
+        return Plane.of(self.r[self.rows].T, self.near[:, self.rows], self.far[:, self.rows])
+
+    @property
+    def _all(self) -> Plane:
+        return Plane.of(self.r.T, self.near, self.far)
+
+    def whole(self, kept: Array) -> Array:
+        """Node voltages (B, M, N) of all rows from those (B, K, N) of the kept ones."""
+        if self.along:
+            from crossbar.elements import line_code
+            out = room.empty((len(kept), self.r.shape[1] - 1, kept.shape[2]))
+            line_code.stretch(np.ascontiguousarray(self.r.T), self.rows, kept, self.near, self.far, out)
             return out
-        out = np.ascontiguousarray(np.swapaxes(Plane.of(self.r.T, near, far).alone(), 1, 2))
+        out = np.ascontiguousarray(np.swapaxes(self._all.alone(), 1, 2))
         out[:, self.rows] = kept
         return out
 
-    def ends(self, kept: tuple[Array, Array], near: Array, far: Array) -> tuple[Array, Array]:
-        """Currents out of both terminals of all lines from those of the kept ones."""
+    def ends(self, near: Array, far: Array) -> tuple[Array, Array]:
+        """Currents out of both terminals of all lines from those of the kept ones [A]."""
         if self.along:
-            return kept
-        through = Plane.of(self.r.T, near, far).through()
+            return near, far
+        through = self._all.through()
         out = -through, through
-        for all_, some in zip(out, kept, strict=True):
-            all_[:, self.rows] = some
+        out[0][:, self.rows], out[1][:, self.rows] = near, far
         return out
-
-
-def busy_part(drives: Drives, sides: tuple[str, str, str, str], source: Array, bit: Array, rows: IntArray,
-              parallel: bool) -> tuple[tuple[Folded, Array, Array], tuple[Folded, Array, Array]]:
-    """Both planes with their terminal voltages."""
-    near, far, top, bottom = (drives.volts[side] for side in sides)
-    return (Folded(source, rows, parallel), near, far), (Folded(bit, rows, True), top, bottom)
-
-
-def unfolded(done: PlanesSolution, planes: tuple[tuple[Folded, Array, Array], tuple[Folded, Array, Array]]) -> PlanesSolution:
-    """The solution of the whole array."""
-    nodes = None if done.nodes is None else tuple(
-        folded.whole(kept, near, far) for kept, (folded, near, far) in zip(done.nodes, planes, strict=True))
-    out = [i for (folded, near, far), kept in zip(planes, (done.out[:2], done.out[2:]), strict=True)
-           for i in folded.ends(kept, near, far)]
-    return PlanesSolution(nodes, tuple(out), done.residual, done.relative_residual, done.iterations, done.trace)  # type: ignore

@@ -10,15 +10,15 @@ along the bit lines ("parallel", the usual STT-MRAM: columns decouple into ladde
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.arrays.blocks import about, begin, gather, in_states, replaced
+from crossbar.arrays.blocks import Hints, gather, in_states, of_batch, replaced, stack
 from crossbar.arrays.drives import Drive, Drives, add_sources
-from crossbar.arrays.idle import busy_part, busy_rows, unfolded
+from crossbar.arrays.idle import Folded, busy_rows
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
@@ -119,14 +119,13 @@ class OneTransistorArray:
         memory.require(f"{drives.batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(drives.batch * cells, max(cells, _BLOCK_CELLS)))
         pairs = replace(self.cells, cells=junctions) if junctions.stacked else self.cells
+        hints = Hints.of(start, guess, (drives.batch, *self.shape))
+        share = None if start is None or start.share is None else stack(start.share)
         parts = []
         for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
             some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
-            share = None if start is None or start.share is None else start.share.reshape(-1, *self.shape)
-            whole, volts = (drives.batch, *self.shape), about(guess, which, (drives.batch, *self.shape))
-            hints = begin(start, which, whole), None if volts is None else -volts  # the solver counts from source to bit line
-            parts.append((which, self._solve(drives.take(which), some, hints, share if share is None or len(share) == 1 else
-                                             share[which], rtol, keep == "nodes")))
+            parts.append((which, self._solve(drives.take(which), some, hints.take(which),
+                                             None if share is None else of_batch(share, which), rtol, keep == "nodes")))
         return replace(gather(parts, drives.single), cells=pairs)
 
     def to_circuit(self, gate: npt.ArrayLike, **sides: Drive) -> Circuit:
@@ -167,12 +166,14 @@ class OneTransistorArray:
         """The lowest of the voltages applied [V]."""
         return min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
 
-    def _solve(self, drives: Drives, cells: TransistorCells, hints: tuple[Any, Any], shared: Array | None,
-               rtol: float, nodes: bool) -> TransistorSolution:
+    def _solve(self, drives: Drives, cells: TransistorCells, hints: Hints, shared: Array | None, rtol: float,
+               nodes: bool) -> TransistorSolution:
         source, bit = self._wires(drives)
         drives.check_shorts(source, bit)
         share = room.empty((drives.batch, *self.shape))
         share[:] = np.nan if shared is None else shared
+        if hints.guess is not None:
+            hints = hints._replace(guess=-hints.guess)  # the solver counts from source to bit line
         rows = busy_rows(cells, source, bit, self._lowest(drives), drives.volts[_GATE])
         done = self._solve_all(drives, cells, source, bit, hints, share, rtol, nodes) if rows is None else \
             self._solve_rows(rows, drives, cells, source, bit, hints, share, rtol, nodes)
@@ -184,27 +185,26 @@ class OneTransistorArray:
             iterations=done.iterations, method="lines")
 
     def _solve_rows(self, rows: IntArray, drives: Drives, cells: TransistorCells, source: Array, bit: Array,
-                    hints: tuple[Any, Any], share: Array, rtol: float, nodes: bool) -> PlanesSolution:
+                    hints: Hints, share: Array, rtol: float, nodes: bool) -> PlanesSolution:
         """Some rows, all others being off."""
-        planes = busy_part(drives, self.sides, source, bit, rows, self.parallel)
-        some = np.ascontiguousarray(share[:, rows])
-        start = None if hints[0] is None else tuple(np.ascontiguousarray(x[:, rows]) for x in hints[0])
-        guess = None if hints[1] is None else np.ascontiguousarray(hints[1][:, rows])
+        near, far, top, bottom = (drives.volts[side] for side in self.sides)
+        sources, bits = Folded(source, near, far, rows, self.parallel), Folded(bit, top, bottom, rows, True)
+        some, few = np.ascontiguousarray(share[:, rows]), hints.rows(rows)
         law = _law(cells.of_rows(rows), drives.volts[_GATE][:, rows], None, some)
-        first, second = (folded.plane(near, far) for folded, near, far in planes)
-        done = solve_planes(first, second, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol, nodes=nodes,
-                            start=start, guess=guess)  # type: ignore[arg-type]
+        done = solve_planes(sources.kept, bits.kept, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol,
+                            nodes=nodes, start=few.start, guess=few.guess)
         share.fill(0.0)
         share[:, rows] = some
-        return unfolded(done, planes)
+        return replace(done, out=(*sources.ends(*done.out[:2]), *bits.ends(*done.out[2:])),
+                       nodes=done.nodes and (sources.whole(done.nodes[0]), bits.whole(done.nodes[1])))
 
-    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, hints: tuple[Any, Any],
-                   share: Array, rtol: float, nodes: bool) -> PlanesSolution:
+    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, hints: Hints, share: Array,
+                   rtol: float, nodes: bool) -> PlanesSolution:
         isolated = self._isolated(source, bit, drives)
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
                             Law(current=_law(cells, drives.volts[_GATE], isolated, share), symmetric=False),
-                            crossed=not self.parallel, rtol=rtol, nodes=nodes, start=hints[0], guess=hints[1])
+                            crossed=not self.parallel, rtol=rtol, nodes=nodes, start=hints.start, guess=hints.guess)
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):
                 x[:, lost] = np.nan

@@ -9,7 +9,7 @@ array as a circuit, modified nodal analysis, mna.py), which is slow, exact and t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.ma as ma
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
-from crossbar.arrays.blocks import about, begin, gather, in_states, replaced
+from crossbar.arrays.blocks import Hints, gather, in_states, replaced
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
@@ -113,13 +113,10 @@ class PassiveArray(ArrayAlgebra):
         held = (batch * cells * 16 if keep == "nodes" else 0) + sum(_BYTES_A_HAT * min(k, MOST) * k for k in self.shape)
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(batch * cells, max(cells, _BLOCK_CELLS)))
-        parts = []
+        parts, hints = [], Hints.of(start, guess, (batch, *self.shape))
         for group in drives.groups():
             solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
-            whole = (batch, *self.shape)
-            parts += [(which, solve(drives.take(which), junctions.of_input(which), (begin(start, which, whole),
-                                                                                    about(guess, which, whole)),
-                                    rtol, keep == "nodes"))
+            parts += [(which, solve(drives.take(which), junctions.of_input(which), hints.take(which), rtol, keep == "nodes"))
                       for which in pieces(group, max(1, _BLOCK_CELLS // cells))]
         return replace(gather(parts, drives.single), cells=junctions)
 
@@ -159,7 +156,7 @@ class PassiveArray(ArrayAlgebra):
                                r_driver=self.r_driver, terminals=terminals))
         return builder.build()
 
-    def _solve_general(self, drives: Drives, cells: Cells, _: object, rtol: float, nodes: bool) -> ArraySolution:
+    def _solve_general(self, drives: Drives, cells: Cells, _: Hints, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
             one = cells.of_input(k)
@@ -171,8 +168,7 @@ class PassiveArray(ArrayAlgebra):
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return gather(parts, single=False)
 
-    def _lines_solver(self, drives: Drives,
-                      ) -> Callable[[Drives, Cells, tuple[Any, Any], float, bool], ArraySolution]:
+    def _lines_solver(self, drives: Drives) -> Callable[[Drives, Cells, Hints, float, bool], ArraySolution]:
         """What solves blocks of the inputs by lines; made once for all of them."""
         on = drives.connected
         r_word, r_bit = with_leads(self.r_word, self.r_bit, self.r_driver, on)
@@ -182,11 +178,11 @@ class PassiveArray(ArrayAlgebra):
         words, bits = Plane.of(r_word.T, *volts[:2]), Plane.of(r_bit, *volts[2:])
         common = cell_law(self.cells, isolated)
 
-        def solve(block: Drives, cells: Cells, hints: tuple[Any, Any], rtol: float, nodes: bool) -> ArraySolution:
+        def solve(block: Drives, cells: Cells, hints: Hints, rtol: float, nodes: bool) -> ArraySolution:
             left, right, top, bottom = (block.volts[side] for side in SIDES)
             law = cell_law(cells, isolated) if cells.stacked else common
             done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes,
-                                start=hints[0], guess=hints[1])
+                                start=hints.start, guess=hints.guess)
             if isolated is not None and done.nodes is not None:
                 for x, lost in zip(done.nodes, isolated, strict=True):
                     x[:, lost] = np.nan

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
-from crossbar.elements.fields import matrices
+from crossbar.elements.fields import matrices, pick_rows
 from crossbar.elements.series import Series, junction_matrices
 from crossbar.elements.transistor import NMOS, NMOSes
 from crossbar.errors import DataError
@@ -50,9 +50,7 @@ class TransistorCells:
 
     def of_rows(self, rows: IntArray) -> "TransistorCells":
         """Those of some rows."""
-        which = rows[:, None] * self.shape[1] + np.arange(self.shape[1])
-        transistor = self.transistor if self.transistor.shape == () else self.transistor.select(self.shape, which)
-        return replace(self, cells=self.cells.of_rows(rows), transistor=transistor)
+        return replace(self, cells=self.cells.of_rows(rows), transistor=pick_rows(self.transistor, self.shape, rows))
 
     @cached_property
     def _series(self) -> Series:

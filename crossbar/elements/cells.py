@@ -16,7 +16,7 @@ from crossbar import mtj
 from crossbar.checks import real_array
 from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch, IntArray, Mask
-from crossbar.elements.fields import matrices, writable
+from crossbar.elements.fields import matrices, pick_rows, writable
 from crossbar.elements.linear import Resistors
 from crossbar.elements.nonlinear import MTJs
 from crossbar.errors import DataError
@@ -184,12 +184,15 @@ class MTJCells(Cells):
     def of_rows(self, rows: IntArray) -> "MTJCells":
         def some(x: npt.ArrayLike) -> npt.NDArray[Any]:
             return np.broadcast_to(np.asarray(x), self.shape)[rows]
-        which = rows[:, None] * self.shape[1] + np.arange(self.shape[1])
-        params = self.params if self.params.shape == () else self.params.select(self.shape, which)
+        params = pick_rows(self.params, self.shape, rows)
         defects = None if self.defects is None else mtj.Defects(**{k: some(getattr(self.defects, k)) for k in (
             "short", "open", "stuck_p", "stuck_ap")})
         g_short = self.g_short if np.ndim(self.g_short) == 0 else some(self.g_short)
         return MTJCells(params, defects=defects, g_short=g_short, m_z=self._m_z[..., rows, :])
+
+    def with_state(self, state: npt.ArrayLike) -> "MTJCells":
+        """The same cells in states (M, N), whatever `crossbar.mtj.as_state` accepts, but for those that are stuck."""
+        return MTJCells(self.params, state, self.defects, g_short=self.g_short)
 
     def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
         """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""

@@ -1,7 +1,7 @@
 """Devices whose parameters are numbers or arrays over the cells: checked once, cells picked, laid out for the kernels."""
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,25 @@ def matrices(*values: npt.ArrayLike) -> tuple[Array, ...]:
     given = [np.require(np.reshape(x, (-1, np.shape(x)[-1])) if np.ndim(x) > 2 else np.atleast_2d(x), float, ["C", "W"])
              for x in values]
     return (*given, *(np.zeros((1, 1)) for _ in range(6 - len(given))))
+
+
+class Selectable(Protocol):
+    """Devices whose fields are numbers or arrays: `Device`, MTJParams."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def select(self, shape: tuple[int, ...], which: IntArray) -> Self: ...
+
+
+Devices = TypeVar("Devices", bound=Selectable)
+
+
+def pick_rows(devices: Devices, shape: tuple[int, int], rows: IntArray) -> Devices:
+    """Devices of some rows of an array, fields (K, N); a single device serves any."""
+    if devices.shape == ():
+        return devices
+    return devices.select(shape, rows[:, None] * shape[1] + np.arange(shape[1]))
 
 
 def pick(values: tuple[Array, ...], shape: tuple[int, int], which: IntArray) -> tuple[Array, ...]:

@@ -145,7 +145,7 @@ class Xbar:
         """The array with its junctions in other states (M, N). Raises DataError for cells of another kind."""
         if not isinstance(self.cells, MTJCells):
             raise DataError(f"the cells of {self.name} are no junctions and have no states")
-        return replace(self, cells=MTJCells(self.cells.params, states, self.cells.defects, g_short=self.cells.g_short))
+        return replace(self, cells=self.cells.with_state(states))
 
     @property
     def node_count(self) -> int:

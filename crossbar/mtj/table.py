@@ -264,13 +264,6 @@ def _one(i, s, delta, log_hazard, log_odds, log_rate, log_excess):  # type: igno
             odds += w * log_odds[ki + m, kd + n]
             if s > S[1]:
                 rate += w * log_rate[ki + m, kd + n]
-    log_e = _log_excess(-i, kd, b0, b1, b2, b3, ks, c0, c1, c2, c3, log_excess) if i < 0.0 else 0.0
-    return _ended(i, s, y, odds, rate, log_e)
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _ended(i, s, y, odds, rate, log_e):  # type: ignore[no-untyped-def]
-    """(P, 1 - P), (1) or (2), of ln H within the tabulated times, ln R, ln lambda and ln(E / |i|)."""
     h, r, more = np.exp(y), np.exp(odds), 0.0
     if s > S[1]:
         more = np.exp(rate) * (s - S[1])
@@ -281,6 +274,7 @@ def _ended(i, s, y, odds, rate, log_e):  # type: ignore[no-untyped-def]
     switched = -np.expm1(-h) / (1.0 + r)
     if i >= 0.0:
         return switched, (r + np.exp(-h)) / (1.0 + r)
+    log_e = _log_excess(-i, kd, b0, b1, b2, b3, ks, c0, c1, c2, c3, log_excess)
     switched = r * switched - i * np.exp(log_e - (1.0 + r) * more) * min(s / S[0], 1.0)
     return switched, 1.0 - switched
 

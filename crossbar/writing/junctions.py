@@ -10,6 +10,7 @@ from crossbar import mtj
 from crossbar.arrays import OneTransistorArray
 from crossbar.elements.base import Array, Mask
 from crossbar.elements.cells import MTJCells
+from crossbar.elements.fields import pick_rows
 from crossbar.elements.solution import ArraySolution, TransistorSolution
 from crossbar.errors import DataError
 from crossbar.mtj.switching import Method
@@ -31,8 +32,7 @@ class Junctions:
         cells.params.need("delta", "tau_d", "i_c0_p", "i_c0_ap", what="writing")
         self.cells, self.p, self.shape = cells, cells.params, cells.shape
         self.method, self.exponent = method, exponent
-        d = cells.defects
-        self.fixed: Mask | None = None if d is None else np.broadcast_to(d.stuck_p | d.stuck_ap | d.short | d.open, cells.shape)
+        self.fixed: Mask | None = None if cells.defects is None else np.broadcast_to(cells.defects.mask, cells.shape)
         self._resting: dict[float, tuple[Array, Array, Array, Array]] = {}
         self._rows: dict[bytes, mtj.MTJParams] = {}
 
@@ -73,10 +73,8 @@ class Junctions:
         else:
             flips, stays = (np.where(states > 0, x, y) for x, y in self._at_rest(width))
             if rows.size:
-                batch = len(states)
-                part = self._pulsed(amperes[:, rows].reshape(batch, -1), volts[:, rows].reshape(batch, -1), width,
-                                    self._of_rows(rows), states[:, rows].reshape(batch, -1))
-                flips[:, rows], stays[:, rows] = (x.reshape(len(x), rows.size, -1) for x in part)
+                flips[:, rows], stays[:, rows] = self._pulsed(amperes[:, rows], volts[:, rows], width, self._of_rows(rows),
+                                                              states[:, rows])
         if self.fixed is not None:
             flips[:, self.fixed], stays[:, self.fixed] = 0.0, 1.0
         return flips, stays
@@ -101,12 +99,9 @@ class Junctions:
         return (p_flips, ap_flips), (p_stays, ap_stays)
 
     def _of_rows(self, rows: npt.NDArray[np.intp]) -> mtj.MTJParams:
-        """Parameters of the junctions of some rows, flat; those of the last rows asked for are kept."""
-        if self.p.shape == ():
-            return self.p
+        """Parameters of the junctions of some rows; those of the last rows asked for are kept."""
         if rows.tobytes() not in self._rows:
-            which = rows[:, None] * self.shape[1] + np.arange(self.shape[1])
-            self._rows = {rows.tobytes(): self.p.select(self.shape, which.ravel())}
+            self._rows = {rows.tobytes(): pick_rows(self.p, self.shape, rows)}
         return self._rows[rows.tobytes()]
 
     def conducting(self, solution: Solution, z: Array) -> Array:
@@ -124,4 +119,4 @@ class Junctions:
 
     def array(self, array: WritableArray, states: States) -> WritableArray:
         """The array with its junctions in these states."""
-        return array.with_cells(MTJCells(self.p, states, self.cells.defects, g_short=self.cells.g_short))
+        return array.with_cells(self.cells.with_state(states))

@@ -190,7 +190,7 @@ class _Write:
         pulse = Pulse(verify.read, verify.read_width)
         for row in tqdm(range(self.array.shape[0]), desc="read", unit="row", delay=3, disable=None, leave=False):
             drives, sides = self.plan.scheme.read(self.array, row, verify.read)
-            solution = self.operate(live, partial(_whatever, drives), pulse, verify.read_width, row, nothing)
+            solution = self.operate(live, partial(_constant, drives), pulse, verify.read_width, row, nothing)
             found[live, row] = np.where(sensed(solution, sides) > references[row], 1, -1)
             self.ledger.time[live] += verify.read_width
             self.ledger.phases += 1
@@ -244,7 +244,7 @@ class _Write:
             verified=self.plan.verify is not None, phases=ledger.phases, solves=ledger.solves, residual=ledger.residual)
 
 
-def _whatever(drives: dict[str, Any], share: float) -> dict[str, Any]:
+def _constant(drives: dict[str, Any], share: float) -> dict[str, Any]:
     """Those of a read, which has no edges."""
     return drives
 

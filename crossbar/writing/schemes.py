@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import numpy.ma as ma
+import numpy.typing as npt
 
 from crossbar.arrays import SCHEMES, OneTransistorArray, PassiveArray, Scheme
 from crossbar.arrays.drives import Drive
 from crossbar.elements.base import Array, Mask
 from crossbar.elements.xbar import SIDES
 from crossbar.errors import DataError
+from crossbar.writing.pulses import TO_P
 
 WritableArray = PassiveArray | OneTransistorArray
 
@@ -139,18 +141,12 @@ class GatedScheme(WriteScheme):
         array = self._fitting(array)
         row = np.broadcast_to(np.arange(array.shape[0]) == selection.row, (len(selection.columns), array.shape[0]))
         volts = np.where(selection.columns, selection.volts, 0.0)
-        source, bit = source_side(array), "bit_top"
-        out: dict[str, Drive] = {"gate": np.where(row, self.gate, self.gate_off)}
-        if selection.direction > 0:
-            return out | {bit: volts, source: 0.0}
-        if array.parallel:
-            return out | {bit: 0.0, source: volts}
-        common = -selection.reference  # of the row's source line: unselected columns follow it
-        return out | {bit: common - volts, source: np.where(row, common, 0.0)}
+        return {"gate": np.where(row, self.gate, self.gate_off)} | gated_lines(array, row, volts, selection.direction,
+                                                                               np.abs(selection.reference))
 
     def read(self, array: WritableArray, row: int, volts: float) -> tuple[dict[str, Drive], Sequence[str]]:
         array, gate = self._fitting(array), np.where(np.arange(array.shape[0]) == row, self.gate, self.gate_off)
-        return {"gate": gate, "bit_top": volts, source_side(array): 0.0}, ("bit_top",)
+        return {"gate": gate} | gated_lines(array, gate > self.gate_off, volts, TO_P, volts), ("bit_top",)
 
 
 WRITE_SCHEMES: dict[str, WriteScheme] = {
@@ -170,9 +166,17 @@ def as_write_scheme(scheme: Any, array: WritableArray) -> WriteScheme:
     return scheme
 
 
-def source_side(array: OneTransistorArray) -> str:
-    """Where source lines are driven: at the bottom, or at the left."""
-    return array.sides[1] if array.parallel else array.sides[0]
+def gated_lines(array: OneTransistorArray, rows: Mask, volts: npt.ArrayLike, direction: int, common: npt.ArrayLike,
+                ) -> dict[str, Drive]:
+    """Bit lines at the top and source lines at the bottom, or left, with volts (..., N) between them [V], 0 where nothing is
+    written. Source lines that run along the rows have one voltage for all columns: 0 V to P; to AP it is `common` (..., 1), in
+    the rows (..., M) that are on, and bit lines of other columns follow it."""
+    source, bit = array.sides[1] if array.parallel else array.sides[0], "bit_top"
+    if direction > 0:
+        return {bit: volts, source: 0.0}
+    if array.parallel:
+        return {bit: 0.0, source: volts}
+    return {bit: common - np.asarray(volts), source: np.where(rows, common, 0.0)}
 
 
 def _lines(chosen: Mask, selected: Array, others: Array | None) -> Array:

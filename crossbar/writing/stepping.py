@@ -59,12 +59,12 @@ class Moments:
         shape, whole = junctions.shape, states.shape
 
         def each(value: object) -> Array:
-            return np.broadcast_to(np.broadcast_to(np.asarray(value, dtype=float), shape), whole).ravel()
+            return np.broadcast_to(np.asarray(value, dtype=float), whole).ravel()
         self.junctions, self.stepping, self.shape = junctions, stepping, whole
         self.fixed = np.zeros(shape, bool) if junctions.fixed is None else junctions.fixed
         delta, tau_d = each(p.delta), each(p.tau_d)
         self.cells = mtj.AxialCells(delta, tau_d, states.size, rng, state=states.ravel())
-        self.slowest, self.tau_d = 1 + 1 / delta.reshape(whole), tau_d.reshape(whole)
+        self.idle, self.tau_d = 1 + 1 / delta.reshape(whole), tau_d.reshape(whole)
 
     @property
     def z(self) -> Array:
@@ -98,7 +98,7 @@ class Moments:
                 solution = solve(z, solution)
                 amperes = solution.cell_current
             i[live] = np.where(self.fixed, 0.0, self.junctions.axial_drive(amperes, z))
-            step = min(left, self.stepping.look / float(((self.slowest + np.abs(i)) / self.tau_d).max()))
+            step = min(left, self.stepping.look / float(((self.idle + np.abs(i)) / self.tau_d).max()))
             middle = i if before is None else i + (0.5 * step / last) * (i - before)
             before, last = i.copy(), step
             z = self.cells.advance(middle.ravel(), step).reshape(self.shape)[live]

@@ -31,12 +31,13 @@ from crossbar.checks import generator, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
+from crossbar.mtj.waveforms import number
 from crossbar.solvers.lines import threads
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.report import WriteEnergy
-from crossbar.writing.schemes import WritableArray, source_side
+from crossbar.writing.schemes import WritableArray, gated_lines
 
 Drives = Callable[[Mask], dict[str, Any]]  # of the rows (M,) that are on
 
@@ -82,7 +83,7 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     `solve` raises.
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
-    rate, step, total = (_positive(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
+    rate, step, total = (number(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
     if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer | None) or repeats is not None and repeats < 1:
         raise DataError(f"repeats is a number of updates, at least 1, got {repeats!r}")
     batch = 1 if repeats is None else int(repeats)
@@ -125,14 +126,16 @@ class _Update:
         times = self._times(np.where(rows, share, 0.0), float(np.median(strength[columns])), direction)
         if isinstance(self.array, OneTransistorArray):
             drives = self._gated(self.array, rows, columns, direction, volts)
-            flips = self._solved(drives(times > 0), times)
+            first = self._solve(drives(times > 0))
+            flips = self._flips(first, times)
         else:
             drives = self._coincident(columns, direction, volts)
-            together = self._solved(drives(times > 0), np.where(times > 0, times, self.total))
-            alone = self._solved(drives(np.zeros_like(rows)), np.where(times > 0, self.total - times, 0.0))
+            first = self._solve(drives(times > 0))
+            together = self._flips(first, np.where(times > 0, times, self.total))
+            alone = self._flips(self._solve(drives(np.zeros_like(rows))), np.where(times > 0, self.total - times, 0.0))
             flips = 1 - (1 - together) * (1 - alone)
         drawn = np.where(self.rng.random(flips.shape) < flips, -self.states, self.states)
-        self._spend(times, drives)
+        self._spend(times, drives, first)
         self.states, self.keeps = drawn, self.keeps * (1 - flips)
         self.ledger.phases += 1
         self.ledger.time += self.total
@@ -147,14 +150,7 @@ class _Update:
     def _gated(self, array: OneTransistorArray, rows: Mask, columns: Mask, direction: int, volts: Array) -> Drives:
         """Drives for the rows (M,) that are on."""
         applied, level = _through_transistor(array, self.which, volts, columns, direction, self.gate, self.nominal)
-        source, bit = source_side(array), "bit_top"
-        lines: dict[str, Any]
-        if direction > 0:
-            lines = {bit: np.where(columns, applied, 0.0), source: 0.0}
-        elif array.parallel:
-            lines = {bit: 0.0, source: np.where(columns, applied, 0.0)}
-        else:
-            lines = {bit: np.where(columns, level - applied, level), source: np.where(rows, level, 0.0)}
+        lines = gated_lines(array, rows, applied, direction, level)
         return lambda on: lines | {"gate": np.where(on, self.gate, 0.0)}
 
     def _coincident(self, columns: Mask, direction: int, volts: Array) -> Drives:
@@ -163,9 +159,8 @@ class _Update:
         bits = np.where(columns, -direction * (volts - row), 0.0)
         return lambda on: {"word_left": np.where(on, direction * row, 0.0), "bit_bottom": bits}
 
-    def _solved(self, drives: dict[str, Any], widths: Array) -> Array:
-        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages under these drives."""
-        solution = self._solve(drives)
+    def _flips(self, solution: Solution, widths: Array) -> Array:
+        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a solution."""
         volts = self.junctions.volts(solution)
         self.junctions.must_bear(solution, self.breakdown)
         flips, _ = mtj.switched_by(solution.cell_current, volts, widths[:, None], self.junctions.p, self.states)
@@ -175,10 +170,11 @@ class _Update:
         self.ledger.solves += 1
         return self.array.solve(**drives, states=self.states, rtol=self.rtol)  # type: ignore[arg-type]
 
-    def _spend(self, times: Array, drives: Drives) -> None:
-        """Energy of the four quarters of T, every row on until the end of that in which it ends."""
+    def _spend(self, times: Array, drives: Drives, first: Solution) -> None:
+        """Energy of the four quarters of T, every row on until the end of that in which it ends; `first`: all of them on."""
         for k in range(4):
-            self.ledger.spend(slice(None), self._solve(drives(times > k * self.total / 4)), self.total / 4)
+            solution = self._solve(drives(times > k * self.total / 4)) if k else first
+            self.ledger.spend(slice(None), solution, self.total / 4)
 
     def report(self, wanted: Array, single: bool) -> UpdateReport:
         one: Any = 0 if single else slice(None)
@@ -236,10 +232,3 @@ def _vectors(array: WritableArray, x: npt.ArrayLike, delta: npt.ArrayLike) -> tu
             raise DataError(f"{what} must have shape ({lines},) and be finite, got shape {vector.shape}")
         out.append(vector)
     return out[0], out[1]
-
-
-def _positive(value: Any, what: str) -> float:
-    number = real_array(value, what)
-    if number.ndim or not (np.isfinite(number) and number > 0):
-        raise DataError(f"{what} must be a positive number, got {value!r}")
-    return float(number)
