@@ -160,6 +160,36 @@ def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
                     first = -1
 
 
+@njit(inline="always")
+def _two_sum(a, b):  # type: ignore[no-untyped-def]
+    """a + b and its rounding error (Knuth, The Art of Computer Programming 2, section 4.2.2)."""
+    total = a + b
+    moved = total - a
+    return total, (a - (total - moved)) + (b - moved)
+
+
+@njit(parallel=True, cache=True)
+def fold(base, low, shift, x):  # type: ignore[no-untyped-def]
+    """shift + x without its rounding error, which stays in x; base moves by as much as shift, its own rounding error is added to
+    low, unless that is empty."""
+    batch, n, lines = x.shape
+    for task in prange(batch * n):
+        b, j = task // n, task % n
+        base_j, shift_j, x_j = base[b, j], shift[b, j], x[b, j]
+        if low.size > 0:
+            low_j = low[b, j]
+            for c in range(lines):
+                total, error = _two_sum(shift_j[c], x_j[c])
+                base_j[c], rounding = _two_sum(base_j[c], total - shift_j[c])
+                low_j[c] += rounding
+                shift_j[c], x_j[c] = total, error
+            continue
+        for c in range(lines):
+            total, error = _two_sum(shift_j[c], x_j[c])
+            base_j[c] += total - shift_j[c]
+            shift_j[c], x_j[c] = total, error
+
+
 @njit(cache=True)
 def turn(x, b, top, height, left, width, out):  # type: ignore[no-untyped-def]
     """out[i, j] = x[b, left + j, top + i], four rows of x at a time."""

@@ -23,6 +23,7 @@ IntArray = npt.NDArray[np.intp]
 _PER_LENGTH = 3.0  # hats a healing length
 _CLOSEST = 2.0     # nodes from hat to hat
 MOST = 384        # hats along one direction
+_LEAST = 1e-280  # slope [S] below which 1 / slope overflows
 _RANGE = 1e8       # wire conductances count up to so many times the mean slope
 
 
@@ -55,7 +56,7 @@ class Coarse:
     def __init__(self, r_first: Array, r_second: Array, slope_first: Array, slope_second: Array, dtype: npt.DTypeLike) -> None:
         """r_first (N+1, M or 1), r_second (M+1, N or 1) [ohm]; mean slopes (B,) [S] as seen by either plane."""
         n, m = len(r_first) - 1, len(r_second) - 1
-        typical = max(float(slope_first.mean()), 1e-300)
+        typical = max(float(slope_first.mean()), _LEAST)
         along, down = _mean_wire(r_first, typical), _mean_wire(r_second, typical)
         across, self.down = Hats.spread(n, _count(along, typical)), Hats.spread(m, _count(down, typical))
         lam, modes = _modes(n, across.count, along.tobytes())

@@ -292,6 +292,32 @@ def eliminate(a, h, g_in, g_out, s, p, out, dots, columns):  # type: ignore[no-u
         dots[b, block] = dot.sum()
 
 
+@njit(parallel=True, cache=True)
+def gather(r, x, norms):  # type: ignore[no-untyped-def]
+    """Currents x into the nodes of the second plane, those of nodes joined by exactly 0 ohm all at the last of them, those of
+    nodes tied to a terminal dropped: which of such nodes a current enters makes no difference.
+
+    r (n+1, L or 1); norms (B, panels) receives the parts of the 1-norm of x.
+    """
+    batch, parts, n, width = x.shape
+    for task in prange(batch * parts):
+        b, q = task // parts, task % parts
+        norm = 0.0
+        for c in range(width):
+            line = 0 if r.shape[1] == 1 else min(q * width + c, r.shape[1] - 1)
+            tied = r[0, line] == 0.0
+            for j in range(n):
+                joined = r[j + 1, line] == 0.0
+                if tied or (joined and j == n - 1):
+                    x[b, q, j, c] = 0
+                elif joined:
+                    x[b, q, j + 1, c] += x[b, q, j, c]
+                    x[b, q, j, c] = 0
+                norm += abs(x[b, q, j, c])
+                tied = tied and joined
+        norms[b, q] = norm
+
+
 _SHARING = 16  # inputs solved with one elimination where they share their slopes
 
 

@@ -34,11 +34,14 @@ _MAX_STEPS = 60       # Newton or refinement steps
 _MARGIN = 0.2        # the inner solve aims this far below the tolerance of the KCL misfit
 _GUESS = 0.01        # relative misfit of the linear cells with which nonlinear ones begin,
 _INFORMED = 1e-4     # and where their voltages are known, about
+_MOST_SLOPE = 1e150   # [S] of all cells together
+_HIDDEN = 1e-12       # of the cells' current; rounding of node voltages beyond it is kept
 _SLIGHT = 1e-6        # [V] below which cells conduct as without a voltage
 _CLOSE = 1e-8         # relative misfit from which on the rounding of deviations matters
 _SERIAL = 100_000      # cells times inputs below which one thread does it
 _HALVINGS = 30        # of a Newton step
-_WEAK = 1e3           # a segment so many times the least of its line separates stretches
+_REACH = 0.25         # of the range of voltages: most that a step of a transient may move a node
+_MAX_TRANSIENT_STEPS = 400
 _NOTHING = np.empty((0, 0, 0))
 _FAINT = 0.01         # of what a segment could carry; noise beyond it hides currents, and their absence
 _NOISE = 8 * np.finfo(float).eps  # of a cell current's misfit, relative to slope times voltage
@@ -106,15 +109,6 @@ class Plane:
         """(L or 1,) least resistance of a line's segments that is not 0, inf if there is none [ohm]."""
         return np.asarray(np.where(self.r > 0, self.r, np.inf).min(axis=0))
 
-    @cached_property
-    def loose(self) -> list[tuple[Array, bool]]:
-        """Resistances (L or 1,) from which on segments separate stretches of line that get a voltage of their own, and whether
-        that drives current: openings, then weak segments; only what some stretch hangs on at both ends."""
-        opened = np.full(self.r.shape[1], np.inf)
-        weak = _WEAK * self.least
-        return [(limit, drives) for limit, drives in ((opened, False), (weak, True))
-                if ((self.r >= limit).sum(axis=0) > 1).any()]
-
 
 @dataclass(frozen=True, eq=False)
 class PlanesSolution:
@@ -142,19 +136,40 @@ def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True,
     with threads(first.near.shape[0] * second.near.shape[1] * (len(second.r) - 1)):
         if start is not None:
             start = start[0] - level[:, None, None], start[1] - level[:, None, None]
-        state = _newton(_State.begin(first, second, law, crossed, start, guess), rtol)
+        state = _solve(first, second, law, crossed, start, guess, rtol)
         return state.solution(level if nodes else None)
+
+
+def _solve(first: Plane, second: Plane, law: Law, crossed: bool, start: tuple[Array, Array] | None, guess: Array | None,
+           rtol: float) -> "_State":
+    """Newton's method; where it fails, once more without hints, then in small steps."""
+    hinted = start is not None or guess is not None
+    try:
+        return _newton(_State.begin(first, second, law, crossed, start, guess), rtol)
+    except ConvergenceError:
+        if law.linear and not hinted:
+            raise
+    if hinted:
+        return _solve(first, second, law, crossed, None, None, rtol)
+    return _follow_transient(_State.begin(first, second, law, crossed, None, None), rtol)
 
 
 def _common(first: Plane, second: Plane) -> Array:
     """(B,) A voltage that all terminals have in common, beside which their differences are small, or 0 [V]."""
-    lowest, highest = np.full(len(first.near), np.inf), np.full(len(first.near), -np.inf)
+    lowest, highest = _extreme_voltages(first, second)
+    return np.where(highest - lowest < 0.5 * np.maximum(-lowest, highest), lowest, 0.0)
+
+
+def _extreme_voltages(first: Plane, second: Plane) -> tuple[Array, Array]:
+    """(B,) lowest and highest voltage of all terminals [V]; an open end has none."""
+    lowest = np.full(len(first.near), np.inf)
+    highest = -lowest
     for plane in (first, second):
         for end, r in ((plane.near, plane.r[0]), (plane.far, plane.r[-1])):
             held = np.broadcast_to(np.isfinite(r), end.shape)
             lowest = np.minimum(lowest, end.min(axis=1, where=held, initial=np.inf))
             highest = np.maximum(highest, end.max(axis=1, where=held, initial=-np.inf))
-    return np.where(highest - lowest < 0.5 * np.maximum(-lowest, highest), lowest, 0.0)
+    return lowest, highest
 
 
 def _wide(lines: int, batch: int) -> int:
@@ -198,6 +213,8 @@ class _State:
     v: Array
     shift_u: Array = field(default_factory=lambda: _NOTHING)  # part of base that drives current through weak segments;
     shift_v: Array = field(default_factory=lambda: _NOTHING)  # empty: none
+    low_u: Array = field(default_factory=lambda: _NOTHING)  # rounding errors of base, where cells need those digits;
+    low_v: Array = field(default_factory=lambda: _NOTHING)  # empty: not kept
     rho_u: Array = field(init=False)
     rho_v: Array = field(init=False)
     slopes: tuple[Array, Array] = field(init=False)
@@ -216,11 +233,13 @@ class _State:
         state = cls(first, second, law, crossed, first.alone(), second.alone(), room.zeros(first.shape), room.zeros(second.shape))
         state.rho_u, state.rho_v = room.empty(first.shape), room.empty(second.shape)
         if start is not None:
-            u, v = (np.nan_to_num(x) for x in start)
+            # no node leaves the range of the terminals; a start that does would only cost digits
+            lowest, highest = (x[:, None, None] for x in _extreme_voltages(first, second))
+            u, v = (np.clip(np.nan_to_num(x), lowest, highest) for x in start)
             state.u[:] = (np.swapaxes(u, 1, 2) if crossed else u) - state.base_u
             state.v[:] = v - state.base_v
             state.moved = True
-            state.rebase()
+            state.fold()
         elif not law.linear:
             state.guess(guess)
         state.evaluate()
@@ -236,7 +255,8 @@ class _State:
         current, slope, _ = self.law.current(volts, lambda: self.base_v)
         if at is not None:
             slope = np.divide(current, at, out=np.array(np.broadcast_to(slope, current.shape)), where=np.abs(at) > _SLIGHT)
-        if not slope.any() or slope.min() < 0:
+        total = float(slope.sum())
+        if slope.min() < 0 or not 0 < total < _MOST_SLOPE:
             return
         law, self.law = self.law, Law(ohmic=slope)
         self.evaluate()
@@ -255,29 +275,24 @@ class _State:
         balance.add(self.u, scale, du)
         balance.add(self.v, scale, dv)
         self.moved = True
-        self.rebase()
-
-    def rebase(self) -> None:
-        """Let base and shift take over the common part of deviations on stretches behind openings and weak segments; on pieces
-        without a terminal it drives no current."""
-        for plane, base, x, name in ((self.first, self.base_u, self.u, "shift_u"), (self.second, self.base_v, self.v, "shift_v")):
-            for limit, drives in plane.loose:
-                if drives and getattr(self, name).size == 0:
-                    setattr(self, name, np.zeros_like(x))
-                balance.rebase(plane.r, limit, drives, base, getattr(self, name), x)
 
     def fold(self) -> None:
-        """Let base and shift take over the deviations whole: what is still to come is then not rounded to their last digit, which
-        may be worth more current than is missing. Where stretches of line are shifted, deviations are small as it is."""
-        for plane, base, x, name in ((self.first, self.base_u, self.u, "shift_u"), (self.second, self.base_v, self.v, "shift_v")):
-            if plane.loose:
-                continue
-            base += x
-            if getattr(self, name).size:
-                getattr(self, name)[:] += x
-            else:
-                setattr(self, name, x.copy())
-            x.fill(0)
+        """Let base and shift take over the deviations but for the rounding error of doing so: what is still to come is then not
+        rounded to the last digit of a deviation, which may be worth more current than is missing."""
+        if self.low_u.size == 0 and self._cells_need_digits():
+            self.low_u, self.low_v = np.zeros_like(self.u), np.zeros_like(self.v)
+        for plane in ("u", "v"):
+            base, shift, x = (getattr(self, name + plane) for name in ("base_", "shift_", ""))
+            if shift.size == 0:
+                shift = np.zeros_like(x)
+                setattr(self, f"shift_{plane}", shift)
+            balance.fold(base, getattr(self, f"low_{plane}"), shift, x)
+        if self.low_u.size:
+            self.evaluate()  # what cells carry has more digits now
+
+    def _cells_need_digits(self) -> bool:
+        """Whether rounding of whole node voltages is worth more current in the cells than may be missing."""
+        return hasattr(self, "noise") and bool((self.noise > _HIDDEN * self.carried).any())
 
     def evaluate(self) -> None:
         """Cell currents, slopes and KCL misfits at the present voltages."""
@@ -297,7 +312,12 @@ class _State:
 
     def _currents(self) -> tuple[Array, Array]:
         """Cell currents as either plane keeps them, in rho_u and rho_v or elsewhere; slopes are noted."""
-        planes = (self.base_u, self.u, self.base_v, self.v) if self.moved else (self.base_u, _NOTHING, self.base_v, _NOTHING)
+        if self.low_u.size:
+            planes = self.base_u, self.u + self.low_u, self.base_v, self.v + self.low_v
+        elif self.moved:
+            planes = self.base_u, self.u, self.base_v, self.v
+        else:
+            planes = self.base_u, _NOTHING, self.base_v, _NOTHING
         if self.law.ohmic is not None and not hasattr(self, "slopes"):
             self._take(self.law.ohmic, self.law.ohmic)
         if self.law.ohmic is not None and self.crossed:
@@ -307,8 +327,9 @@ class _State:
             balance.across_cells(*planes, _NOTHING, self.rho_v, _NOTHING)
         else:
             np.subtract(self.base_u, self.base_v, out=self.rho_v)
-            self.rho_v += self.u
-            self.rho_v -= self.v
+            if self.moved:
+                self.rho_v += planes[1]
+                self.rho_v -= planes[3]
         if self.law.ohmic is not None:
             self.rho_v *= self.law.ohmic
             return self.rho_v, self.rho_v
@@ -322,6 +343,9 @@ class _State:
 
     def _take(self, slope_u: Array, slope_v: Array) -> None:
         for slope in (slope_u,) if self.law.symmetric else (slope_u, slope_v):
+            if not float(slope.sum()) < _MOST_SLOPE:
+                raise ConvergenceError(f"the cells' slopes add up to {slope.sum():.3g} S at their voltages; they must be numbers "
+                                       f"below {_MOST_SLOPE:.0e} S in all", self.trace)
             if slope.min(initial=0.0) < 0:
                 i, j = np.unravel_index(int(slope.argmin()), slope.shape)[1:]
                 raise ConvergenceError(f"cell [{i},{j}] has the negative slope {slope.min():.3g} S at its voltage: negative "
@@ -331,6 +355,14 @@ class _State:
         self.noise = _NOISE * volts * np.maximum(slope_u.sum(axis=(1, 2)), self.slopes[1].sum(axis=(1, 2)))
         most = volts / min(float(plane.least.min()) for plane in (self.first, self.second))
         self.noise = np.where(self.noise < _FAINT * most, self.noise, 0.0)
+
+    def damped_step(self, capacitance: Array) -> Schur | Ladders:
+        """The linear step with a capacitance over time step (B,) [S] across every cell."""
+        added = capacitance[:, None, None]
+        slope_u = self.slopes[0] + added
+        slope_v = slope_u if self.law.symmetric else self.slopes[1] + added
+        make = Schur if self.crossed else Ladders
+        return make(self.first.r, self.second.r, slope_u, slope_v)
 
     def step(self) -> Schur | Ladders:
         """The linear step at the present slopes."""
@@ -344,6 +376,11 @@ class _State:
         if self.law.linear:
             self.law.last = made
         return made
+
+    def voltage_range(self) -> Array:
+        """(B,) largest difference between terminal voltages [V]."""
+        lowest, highest = _extreme_voltages(self.first, self.second)
+        return highest - lowest
 
     def solved(self, rtol: float) -> Mask:
         return (self.misfit <= rtol * self.carried) | ((self.misfit <= self.noise) & (self.carried <= self.noise))
@@ -381,7 +418,7 @@ def _newton(state: _State, rtol: float) -> _State:
         state.trace.append((state.iterations, float(state.relative().max())))
         if state.solved(rtol).all():
             return state
-        if before is not None and (state.misfit <= _CLOSE * state.carried).all():
+        if before is not None:
             state.fold()
         if step is None or not state.law.linear:
             step = None  # gives its memory back first
@@ -394,6 +431,33 @@ def _newton(state: _State, rtol: float) -> _State:
             raise _stuck(state)
     raise ConvergenceError(f"line solver: relative KCL residual {state.relative().max():.2e} after {state.iterations} "
                            f"iterations, wanted {rtol:.1e}; a looser rtol or the general path may do", state.trace)
+
+
+def _follow_transient(state: _State, rtol: float) -> _State:
+    """The solution as the end of a transient with a capacitance across every cell, in implicit steps that grow as it settles:
+    pseudo-transient continuation (Kelley, Keyes, SIAM J. Numer. Anal. 35, 508 (1998)).
+
+    Where transistors are off or saturated, a floating line sees no slope, and Newton's method does not know how far to go.
+    """
+    reach = _REACH * np.maximum(state.voltage_range(), 1e-290)
+    capacitance = state.largest / reach
+    for _ in range(_MAX_TRANSIENT_STEPS):
+        state.trace.append((state.iterations, float(state.relative().max())))
+        if state.solved(rtol).all():
+            return state
+        before = state.misfit
+        state.fold()
+        step = state.damped_step(capacitance)
+        du, dv, taken = step(state.rho_u, state.rho_v, state.largest, _goal(state, None, rtol))
+        state.iterations += taken
+        largest = np.maximum(np.abs(du).max(axis=(1, 2)), np.abs(dv).max(axis=(1, 2)))
+        scale = np.minimum(1.0, reach / np.maximum(largest, 1e-300))
+        state.move(du, dv, scale)
+        worse = ~((state.misfit <= before) | state.solved(rtol))
+        if worse.any():
+            state.move(du, dv, np.where(worse, -scale, 0.0))
+        capacitance = np.where(worse, 4 * capacitance, capacitance / 4)
+    raise _stuck(state)
 
 
 def _goal(state: _State, before: Array | None, rtol: float) -> Array:
@@ -414,13 +478,18 @@ def _advance(state: _State, du: Array, dv: Array, rtol: float) -> Mask:
     It does not go too far where the misfit falls or, for cells with two terminals, where the misfit still points along the step:
     it is minus the gradient of an energy (Millar's content, Phil. Mag. 42, 1150 (1951)), convex where slopes are positive,
     whose minimum along the step then lies ahead. So every monotone law is solved, kinks or not. A refinement step that does
-    not help is rounding error and is taken back.
+    not help is rounding error and is taken back; but the first step of linear cells stands: rounding of whole voltages, that
+    the next one mends, may be worth more current in wires of next to no resistance than all cells carry.
     """
     before, part = state.misfit, np.ones(len(dv))
     state.move(du, dv, part)
     for _ in range(_HALVINGS):
         worse = ~((state.misfit <= before) | state.solved(rtol))
+        if worse.any() and not (np.isfinite(du).all() and np.isfinite(dv).all()):
+            raise _stuck(state)
         if worse.any() and state.law.linear:
+            if len(state.trace) == 1:
+                return np.ones_like(worse)
             state.move(du, dv, np.where(worse, -1.0, 0.0))
             return ~worse
         if worse.any() and state.law.symmetric:
@@ -433,5 +502,6 @@ def _advance(state: _State, du: Array, dv: Array, rtol: float) -> Mask:
 
 
 def _stuck(state: _State) -> ConvergenceError:
-    return ConvergenceError(f"line solver: no step lowers the KCL residual below {state.relative().max():.2e} of the cell "
-                            "currents, which is rounding error; a looser rtol is needed", state.trace)
+    return ConvergenceError(f"line solver: no step lowers the KCL residual below {state.relative().max():.2e} of the cell currents, "
+                            "be it for rounding error or for lack of a solution; a looser rtol or the general path may do",
+                            state.trace)

@@ -43,6 +43,7 @@ class Schur:
         self.dtype = np.dtype(dtype if fits else np.float64)
         self.symmetric = slope_first is slope_second
         batch, m, n = slope_first.shape
+        self.shorts = bool((r_second == 0).any())  # of the second plane
         self.columns, down, across = n, kernels.panels(n), kernels.panels(m)
         self.make = room.empty if down[0] * down[1] == n and across[0] * across[1] == m else room.zeros  # lanes beyond: zeros
         self.g_first = self.make((batch, down[0], m, down[1]), self.dtype)
@@ -69,6 +70,10 @@ class Schur:
         """
         if self.exact is not None:
             return self.exact(rho_u, rho_v, largest, goal)
+        with np.errstate(over="ignore", invalid="ignore"):  # seen in what is left, which is then no number
+            return self._solve(rho_u, rho_v, largest, goal)
+
+    def _solve(self, rho_u: Array, rho_v: Array, largest: Array, goal: Array) -> tuple[Array, Array, int]:
         scale = 1 / np.where(largest > 1e-290, largest, 1.0)
         b, m, _ = rho_v.shape
         inside = (b, *self.g_first.shape[1:])
@@ -77,7 +82,8 @@ class Schur:
         norms = np.empty((b, self.first[0].shape[1]), self.dtype)
         left = np.empty((b, kernels.blocks(m, kernels.EXACT)))
         kernels.start(*self.first, self.g_first, rho_u, rho_v, scale, residual, norms)
-        norm, iterations = norms.sum(axis=1) / scale, 0
+        norm = self._gathered(residual, norms.sum(axis=1)) / scale
+        iterations = 0
         for attempt in range(_REPEATS):
             wanted = np.maximum(goal * scale, _FLOOR[self.dtype] * norm * scale)
             count, alpha = self.gradients(residual, wanted) if self.symmetric else self.gmres(residual, wanted)
@@ -86,7 +92,9 @@ class Schur:
                                   attempt == 0, currents, dv)
             after = scale * np.clip(norm * scale / np.where(wanted > 0, wanted, 1), 1, 1e6)  # numbers as large as before
             kernels.finish_first(self.r[0], *self.slopes, dv, rho_u, du, rho_v, currents, after, residual, left)
-            before, norm, scale = norm, left.sum(axis=1) / after, after
+            before = norm
+            norm = self._gathered(residual, left.sum(axis=1)) / after
+            scale = after
             if (norm <= _NEAR * goal).all():
                 break
             if self.dtype == np.float32 and not (norm <= np.maximum(goal, _STALLED * before)).all():  # or NaN
@@ -94,6 +102,15 @@ class Schur:
                 du, dv, count = self.exact(rho_u, rho_v, largest, goal)
                 return du, dv, iterations + count
         return du, dv, iterations
+
+    def _gathered(self, currents: Array, norm: Array) -> Array:
+        """The 1-norms (B,) of currents into the nodes of the second plane, which are gathered where 0 ohm joins nodes: conjugate
+        gradients see only their sum there, and would let differences grow that mean nothing."""
+        if not self.shorts:
+            return norm
+        norms = np.empty(currents.shape[:2])
+        kernels.gather(self.r[1], currents, norms)
+        return np.asarray(norms.sum(axis=1))
 
     def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """A work array that is kept from call to call; t, which is first used times 0, begins with 0."""
@@ -126,6 +143,7 @@ class Schur:
             kernels.prolong(*self.second, self.g_first, residual, down.knot, self.coarse.share, c, alpha, beta, p, s,
                             y, count == 0)
             kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, t, row_dots, self.columns)
+            self._gathered(t, norm)
             curvature = row_dots.sum(axis=1)
             active &= (curvature > 0) & (new > 0)
             alpha = np.divide(new, curvature, out=np.zeros(b), where=active).astype(self.dtype)
@@ -160,6 +178,7 @@ class Schur:
             kernels.prolong(*self.second, self.g_first, basis[k], down.knot, share, c, still, still, p, s, y, True)
             w = self.make(residual.shape, self.dtype)
             kernels.eliminate(*self.first, self.g_second, self.g_first, s, p, w, row_dots, self.columns)
+            self._gathered(w, left)
             for _ in range(2):  # twice is enough (Giraud, Langou, Rozloznik, Comput. Math. Appl. 50, 1069 (2005))
                 for j, v in enumerate(basis):
                     part = np.einsum("bqij,bqij->b", v, w)
