@@ -242,12 +242,13 @@ def _law(cells: TransistorCells, gates: Array, isolated: tuple[Mask, Mask] | Non
     """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
     alive = None if isolated is None else ~(isolated[0] | isolated[1])
     gate = gates[:, :, None]
-    slopes = room.empty(share.shape), room.empty(share.shape)
+    results = [room.empty(share.shape) for _ in range(3)]
 
     def current(cell: Array, foot: Callable[[], Array]) -> tuple[Array, Array, Array]:
         v_bit = foot()
         v_source = v_bit + cell
-        i, d_bit, d_source = cells.current(v_bit, v_source, gate, share=share, out=(cell, *slopes))
+        np.negative(cell, out=cell)
+        i, d_bit, d_source = cells.current(v_bit, v_source, gate, v_cell=cell, share=share, out=results)
         np.negative(i, out=i)
         if alive is not None:
             for x in (i, d_bit, d_source):

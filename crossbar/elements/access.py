@@ -58,14 +58,17 @@ class TransistorCells:
                       device=matrices(*self.transistor.values), shape=self.shape)
 
     def current(self, v_bit: npt.ArrayLike, v_source: npt.ArrayLike, gate: npt.ArrayLike, *, share: Array | None = None,
-                out: Sequence[Array] | None = None) -> tuple[Array, Array, Array]:
+                v_cell: npt.ArrayLike | None = None, out: Sequence[Array] | None = None) -> tuple[Array, Array, Array]:
         """Currents i from bit to source line [A], di/dv_bit and -di/dv_source [S], both at least 0; each (..., M, N).
 
         v_bit, v_source, gate : node voltages [V] that broadcast to (..., M, N); gate (M, 1) drives row by row. A cell whose
         transistor is off (level 1) carries exactly 0 with slopes 0. NaN at the bit or source node gives NaN.
+        v_cell : v_bit - v_source [V] where it is known to more digits than that difference has.
         share, out : see `Series.current`; share (v_bit - v_source) is the voltage of the junction.
         """
-        return self._series.current(v_bit, v_source, gate, self.v_bulk, share=share, out=out)
+        if v_cell is None:
+            v_cell = np.subtract(v_bit, v_source)
+        return self._series.current(v_cell, v_source, gate, self.v_bulk, share=share, out=out)
 
     def batches(self, names: Sequence[str], transistor_names: Sequence[str], nodes: IntArray,
                 which: IntArray) -> tuple[Batch, NMOSes]:

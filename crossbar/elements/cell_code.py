@@ -377,17 +377,16 @@ def _abreast(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _row_abreast(junction, device, bulk, a, b, gate, share, keep, m, task, i, g_a, g_b, x):  # type: ignore[no-untyped-def]
+def _row_abreast(junction, device, bulk, v, b, gate, share, keep, m, task, i, g_a, g_b, x):  # type: ignore[no-untyped-def]
     """Row m of an input of `series` with EKV transistors, as far as it is quick: i (N,) is NaN where it is not."""
     for left in range(0, i.size, ABREAST):
         for k in range(6):
             _laid(x, J + k * ABREAST, junction[k], task, left)
             _laid(x, D + k * ABREAST, device[k], task, left)
-        for at, matrix in ((W, a), (BODY, b), (GATE, gate), (U, share)):
+        for at, matrix in ((W, v), (BODY, b), (GATE, gate), (U, share)):
             _laid(x, at, matrix, m, left)
         for c in range(ABREAST):
             bottom = x[BODY + c]
-            x[W + c] -= bottom
             x[U + c] *= x[W + c]
             x[GATE + c] -= bottom
             x[BODY + c] = bulk - bottom
@@ -404,27 +403,27 @@ def _row_abreast(junction, device, bulk, a, b, gate, share, keep, m, task, i, g_
 
 
 @njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract"})
-def series(kind, junction, device, bulk, v_a, v_b, gate, share, keep, i, g_a, g_b, failed):  # type: ignore[no-untyped-def]
-    """Junctions from v_a to the inner node, second devices from there to v_b.
+def series(kind, junction, device, bulk, v, v_b, gate, share, keep, i, g_a, g_b, failed):  # type: ignore[no-untyped-def]
+    """Junctions from v_b + v to the inner node, second devices from there to v_b.
 
-    junction, device : six parameters each. bulk [V], v_a, v_b, gate (1 or B, 1 or M, 1 or N) [V].
-    share : u / (v_a - v_b), NaN where there is no start; replaced by the result if `keep`.
-    i, g_a = di/dv_a, g_b = -di/dv_b (B, M, N); failed (B M,): cells of each row in which (1) was not met.
+    junction, device : six parameters each. bulk [V], v, v_b, gate (1 or B, 1 or M, 1 or N) [V].
+    share : u / v, NaN where there is no start; replaced by the result if `keep`.
+    i, g_a and g_b, its slopes against both ends (B, M, N); failed (B M,): cells of each row in which (1) was not met.
     """
     batch, rows, columns = i.shape
     for task in prange(batch * rows):
         b, m = task // rows, task % rows
-        a_b, b_b, gate_b, share_b = _plane(v_a, b), _plane(v_b, b), _plane(gate, b), _plane(share, b)
+        w_b, b_b, gate_b, share_b = _plane(v, b), _plane(v_b, b), _plane(gate, b), _plane(share, b)
         if kind == EKV:
-            _row_abreast(junction, device, bulk, a_b, b_b, gate_b, share_b, keep, m, task, i[b, m], g_a[b, m], g_b[b, m],
+            _row_abreast(junction, device, bulk, w_b, b_b, gate_b, share_b, keep, m, task, i[b, m], g_a[b, m], g_b[b, m],
                          np.empty(LANES * ABREAST))
         row, row_device = _rows(junction, task), _rows(device, task)
         bad = 0
         for n in range(columns):
             if kind == EKV and i[b, m, n] == i[b, m, n]:
                 continue
-            top, bottom = _at(a_b, m, n), _at(b_b, m, n)
-            w, mtj = top - bottom, _six(row, n)
+            w, bottom = _at(w_b, m, n), _at(b_b, m, n)
+            mtj = _six(row, n)
             u, current, to_a, to_b, met = _in_series(kind, mtj, _six(row_device, n), w, _at(gate_b, m, n) - bottom, bulk - bottom,
                                                      _at(share_b, m, n) * w)
             i[b, m, n], g_a[b, m, n], g_b[b, m, n] = current, to_a, to_b

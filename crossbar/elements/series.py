@@ -25,30 +25,31 @@ class Series:
     device: tuple[Array, ...]
     shape: tuple[int, int]
 
-    def current(self, v_a: npt.ArrayLike, v_b: npt.ArrayLike, gate: npt.ArrayLike = 0.0, bulk: float = 0.0, *,
+    def current(self, v: npt.ArrayLike, v_b: npt.ArrayLike, gate: npt.ArrayLike = 0.0, bulk: float = 0.0, *,
                 share: Array | None = None, out: Sequence[Array] | None = None) -> tuple[Array, Array, Array]:
-        """Currents i from a to b [A] and the slopes di/dv_a, -di/dv_b [S], each (..., M, N).
+        """Currents i from end a to end b [A] and the slopes di/dv_a, -di/dv_b [S], each (..., M, N).
 
-        v_a, v_b, gate : node voltages [V] that broadcast to (..., M, N).
-        share : (..., M, N) part of v_a - v_b that falls across the first device: the start (NaN where there is none), replaced
+        v : v_a - v_b, given as such since it may be far smaller than the voltages of both ends, and then has more digits than
+        their difference. v, v_b, gate : voltages [V] that broadcast to (..., M, N).
+        share : (..., M, N) part of v that falls across the first device: the start (NaN where there is none), replaced
         by the result. It changes less than any voltage while an array is solved.
         out : three arrays (..., M, N) for the results, which are new ones otherwise.
         Raises DataError where a shape does not fit, ConvergenceError where an inner node is not found.
         """
-        volts = [np.asarray(v, dtype=float) for v in (v_a, v_b, gate)]
+        volts = [np.asarray(x, dtype=float) for x in (v, v_b, gate)]
         try:
-            shape = np.broadcast_shapes(self.shape, *(v.shape for v in volts))
+            shape = np.broadcast_shapes(self.shape, *(x.shape for x in volts))
         except ValueError:
             shape = ()
         if shape[-2:] != self.shape:
-            shapes = ", ".join(str(v.shape) for v in volts)
+            shapes = ", ".join(str(x.shape) for x in volts)
             raise DataError(f"node voltages of shapes {shapes} do not fit cells of shape {self.shape}")
         i, g_a, g_b = (np.empty(shape) for _ in range(3)) if out is None else (writable(x, shape, "out") for x in out)
         start = np.full((1, 1, 1), np.nan) if share is None else _stacked(writable(share, shape, "share"), shape)
         failed = np.empty(i.size // self.shape[1], np.intp)
-        a, b, by = (_stacked(v, shape) for v in volts)
+        across, foot, by = (_stacked(x, shape) for x in volts)
         i_3, a_3, b_3 = (x.reshape(-1, *self.shape) for x in (i, g_a, g_b))
-        cell_kernels.series(self.kind, self.junction, self.device, float(bulk), a, b, by, start, share is not None, i_3, a_3, b_3,
+        cell_kernels.series(self.kind, self.junction, self.device, float(bulk), across, foot, by, start, share is not None, i_3, a_3, b_3,
                             failed)
         if failed.any():
             row = int(np.argmax(failed > 0)) % self.shape[0]
