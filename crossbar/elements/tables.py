@@ -14,7 +14,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from crossbar import matrices, memory
@@ -22,6 +21,7 @@ from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
 from crossbar.errors import DataError
+from crossbar.kernel import njit, prange
 
 Kind = Literal["pchip", "linear"]
 

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy
-from numba import njit
 
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.kernel import njit
 
 Array = npt.NDArray[np.float64]
 

@@ -22,11 +22,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
 
 from crossbar import memory
 from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
+from crossbar.kernel import njit, prange
 from crossbar.mtj.streams import LANES, direction, exponential, make_streams, next_word
 from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
 

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
 
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.kernel import njit, prange
 from crossbar.mtj.streams import LANES, direction, exponential, next_word
 from crossbar.units import K_BOLTZMANN
 
