@@ -28,7 +28,7 @@ ONLY = {
     "threads": set(), "launching": set(), "lazy": set(), "storage": set(), "kernel": {"launching"},
     "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
     "mtj": {"checks", "errors", "kernel", "lazy", "memory", "storage", "units"}, "checks": {"errors", "memory"},
-    "solvers": {"errors", "kernel", "threads"}, "topology": {"circuit", "elements", "errors"},
+    "solvers": {"errors", "kernel"}, "topology": {"circuit", "elements", "errors"},
     "matrices": {"errors", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -7,6 +7,8 @@ at least a tenth of the last interval's: PCHIP ends a curve that bends away flat
     i(v) = c_0 + c_1 s + c_2 s^2 + c_3 s^3,   s = v - origin,   one row of coefficients for every piece and curve
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

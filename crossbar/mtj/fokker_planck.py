@@ -21,6 +21,8 @@ eliminated without subtraction (Grassmann, Taksar, Heyman, Oper. Res. 33, 1107 (
 probabilities keep their digits: an error of 1e-30 is as good as one of 0.5.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

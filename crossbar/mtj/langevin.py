@@ -18,6 +18,8 @@ harmonics of diffusion on the sphere, <P_l> = exp(-l (l + 1) h / (2 Delta)), are
 for every l, whose expansion to second order these two fix. A symmetric composition of second-order maps has weak order two.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

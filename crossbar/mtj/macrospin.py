@@ -18,6 +18,8 @@ so candidates with w exponential of rate M_s V q / kT and the angle around e uni
 exp(-M_s V (E(m) - E(e) - q w) / kT), have the Boltzmann distribution of that hemisphere exactly.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

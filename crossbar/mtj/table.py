@@ -20,6 +20,8 @@ that holds everything it depends on; a file that is missing or damaged is made a
 several processes may do so at the same time.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import hashlib

@@ -10,6 +10,8 @@ the larger |V| (it drives), of a bit line the one with the smaller |V| (it sinks
 is compared with its own mean.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from itertools import product

@@ -5,6 +5,8 @@ on the axes are magnitudes. Solid curves are the Fokker-Planck equation, dashed 
 All numbers are those of crossbar.mtj; a figure that needs what the junction's parameters lack raises its DataError.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Writes as figures: maps of a report over the array, the window between write errors and disturbed cells."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

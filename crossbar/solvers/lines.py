@@ -21,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import balance, kernels, room
+from crossbar.solvers import balance, blas, kernels, room
 from crossbar.solvers.ladders import Ladders
 from crossbar.solvers.schur import Schur
-from crossbar.threads import one_blas_thread
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -169,7 +168,7 @@ def threads(cells: int) -> Iterator[None]:
     usual = numba.get_num_threads()
     numba.set_num_threads(1 if cells < _SERIAL else usual)
     try:
-        with one_blas_thread():
+        with blas.one_thread():
             yield
     finally:
         numba.set_num_threads(usual)
