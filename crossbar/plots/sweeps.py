@@ -82,11 +82,10 @@ def sweep_map(sweep: Sweep, outputs: Sequence[str], ax: Axes | None = None) -> A
 
 
 def sweep_figure(run: Run, name: str, sweep: Sweep) -> Figure | None:
-    """What a sweep was asked for, in panels; None where it was asked for nothing.
+    """What .save and .print name of a sweep, or else the usual outputs, in panels; None for no outputs.
 
-    asked for : what .save and .print name, or else the usual outputs. Of a nested sweep a panel for
-    each output; else panels of at most ten curves of one unit, or a map where there are more outputs
-    than styles.
+    Of a nested sweep a panel for each output; else panels of at most ten curves of one unit, or a map
+    where there are more outputs than styles.
     """
     found = columns(sweep, _asked_for(run, name, sweep))
     if not found:
