@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
+__getattr__, __dir__, __all__ = lazy.names(__name__, {  # once more, loaded when asked for
     "mtj": "mtj MTJParams",
     "nn": "nn vmm",
     "analysis": "Sweep dc_sweep operating_point",
@@ -59,4 +59,4 @@ __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each load
     "session": "Run run",
     "solvers.newton": "GminStepping Ladder Newton SourceStepping",
     "writing": "Pulse Verify WriteReport program writing",
-})
+}, parts="plots studies")

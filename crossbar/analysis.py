@@ -3,6 +3,8 @@
     circuit -> Plan (pattern, once) -> System (values) -> solver -> OperatingPoint / Sweep, each with its certificate
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 Node 0 is ground. The inner nodes of arrays have numbers behind the named ones and names that are made when asked for.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

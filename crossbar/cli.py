@@ -26,6 +26,7 @@ from crossbar.units import format_si
 
 OK, FAILED, BAD_INPUT, USAGE = 0, 1, 2, 3
 
+FORMATS = ("png", "svg", "pdf")         # of figures, those of crossbar.plots; matplotlib is not loaded for their names
 WRITE_ERROR, WRITE_WIDTH = 1e-6, 10e-9  # of the write pulse that `device` speaks of; width [s]
 FLIPPED = 1e-9                          # share lost at the end of the retention time
 DYNAMICS, THRESHOLDS = ("delta", "tau_d"), ("i_c0_p", "i_c0_ap")  # what rows of `device` need
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # --help, --version, usage
         return int(end.code or 0)
+    if getattr(arguments, "formats", None) and arguments.plot is None:
+        return _complain("--format is of figures; --plot DIR says where to put them", USAGE)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s",
                         force=True)
     try:
@@ -81,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--ascii", action="store_true", help="write the raw file as text")
     run.add_argument("-o", "--output", type=Path, metavar="LOG", help="write the listing to a file, not to the screen")
     run.add_argument("--csv", type=Path, metavar="DIR", help="write tables, and matrices of the arrays")
-    run.add_argument("--plot", type=Path, metavar="DIR", help="draw maps of the arrays and curves of the sweeps")
+    _add_plot(run, "draw maps of the arrays and curves of the sweeps")
     run.add_argument("--json", action="store_true", help="print the listing as JSON")
     run.set_defaults(command=_run)
 
@@ -100,14 +103,14 @@ def _parser() -> argparse.ArgumentParser:
                        "the same")
     write.add_argument("-o", "--output", type=Path, metavar="LOG", help="write the report to a file, not to the screen")
     write.add_argument("--csv", type=Path, metavar="DIR", help="write states, errors, pulses, energy over the array")
-    write.add_argument("--plot", type=Path, metavar="DIR", help="draw maps of expected errors, disturbed cells, energy")
+    _add_plot(write, "draw maps of expected errors, disturbed cells, energy")
     write.add_argument("--json", action="store_true", help="print the whole report as JSON")
     write.set_defaults(command=_write)
 
     device = commands.add_parser("device", parents=[common], help="tell what a junction does: thresholds, write, disturb")
     device.add_argument("preset", choices=list(xb.mtj.presets), metavar="PRESET", help=", ".join(xb.mtj.presets))
     device.add_argument("--temperature", type=float, metavar="K", help="of the junction; 300 if not given")
-    device.add_argument("--plot", type=Path, metavar="DIR", help="draw resistance, TMR, write errors and disturb maps")
+    _add_plot(device, "draw resistance, TMR, write errors and disturb maps")
     device.set_defaults(command=_device)
 
     study = commands.add_parser("study", help="reproduce a published study")
@@ -118,6 +121,21 @@ def _parser() -> argparse.ArgumentParser:
     wine.add_argument("--sample", type=int, metavar="K", help="carry one test sample through both layers")
     wine.set_defaults(command=_wine)
     return parser
+
+
+def _add_plot(parser: argparse.ArgumentParser, what: str) -> None:
+    """The options of a command that draws."""
+    parser.add_argument("--plot", type=Path, metavar="DIR", help=what)
+    parser.add_argument("--format", type=_formats, metavar="LIST", dest="formats",
+                        help=f"of figures, separated by commas: {', '.join(FORMATS)}; {FORMATS[0]} if not given")
+
+
+def _formats(text: str) -> list[str]:
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        if name not in FORMATS:
+            raise argparse.ArgumentTypeError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    return names
 
 
 def _count(text: str) -> int:
@@ -222,8 +240,10 @@ def _deliver(run: xb.Run, arguments: argparse.Namespace) -> None:
                 write_report_csv(report, arguments.csv, name)
     if arguments.plot:
         from crossbar import plots  # matplotlib is loaded only where somebody wants to look
-        drawn = plots.save_run(run, arguments.plot)
-        drawn += [plots.save_report(report, arguments.plot, name, run.title) for name, report in run.writes.items()]
+        formats = arguments.formats or FORMATS[:1]
+        drawn = plots.save_run(run, arguments.plot, formats)
+        for name, report in run.writes.items():
+            drawn += plots.save_report(report, arguments.plot, name, run.title, formats)
         for path in drawn:
             print(f"drew {path}", file=sys.stderr)
 
@@ -305,7 +325,8 @@ def _device(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         from crossbar import plots
         title = f"{arguments.preset}, {float(np.asarray(p.temperature)):g} K"
-        drawn = plots.save_device(p, arguments.plot, title, write_error=WRITE_ERROR, write_width=WRITE_WIDTH)
+        drawn = plots.save_device(p, arguments.plot, title, write_error=WRITE_ERROR, write_width=WRITE_WIDTH,
+                                  formats=arguments.formats or FORMATS[:1])
         for path in drawn.files:
             print(f"drew {path}", file=sys.stderr)
         for reason in dict.fromkeys(drawn.left_out.values()):

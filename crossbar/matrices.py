@@ -6,6 +6,8 @@ but numbers is read: a header or a column of labels is refused, not guessed at. 
 checked before anything is loaded.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 import zipfile

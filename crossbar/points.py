@@ -5,6 +5,8 @@
     Unfolded   crossbars among the resistors of a flat circuit as blocks
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

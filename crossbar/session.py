@@ -1,5 +1,7 @@
 """Run a deck: every analysis and write, in order, each result under its name; what follows a write sees the states it left."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

@@ -17,7 +17,7 @@ import pytest
 from spicelib import RawRead
 
 import crossbar as xb
-from crossbar.cli import main
+from crossbar.cli import FORMATS, main
 
 FOLDER = Path(__file__).parents[1] / "netlists"
 DECKS = sorted(FOLDER.glob("*.cir"))
@@ -338,6 +338,35 @@ def test_wrong_usage_of_device_is_3(arguments: tuple[str, ...], words: str, capf
     assert main(["device", *arguments]) == 3
     out, err = capfd.readouterr()
     assert out == "" and re.search(words, err) and len(err.splitlines()) <= 4
+
+
+def test_figures_have_the_formats_that_are_asked_for(good: Path, tmp_path: Path,
+                                                     capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "daffodil", "--plot", str(tmp_path / "device"), "--format", "svg,pdf"]) == 0
+    assert main(["run", str(good), "--plot", str(tmp_path / "run"), "--format", "SVG"]) == 0
+    assert main(["device", "daffodil", "--plot", str(tmp_path / "usual")]) == 0
+    device = {path.name for path in (tmp_path / "device").iterdir()}
+    assert device == {"resistance.svg", "resistance.pdf", "tmr.svg", "tmr.pdf"}
+    assert {path.suffix for path in (tmp_path / "run").iterdir()} == {".svg"}
+    assert {path.suffix for path in (tmp_path / "usual").iterdir()} == {".png"}
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize("options", [("--plot", "x", "--format", "gif"), ("--plot", "x", "--format", "png,"),
+                                     ("--format", "png")])
+@pytest.mark.parametrize("command", ["run", "write", "device"])
+def test_a_wrong_format_is_3(command: str, options: tuple[str, ...], good: Path, tmp_path: Path,
+                             monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    subject = "daffodil" if command == "device" else str(good)
+    assert main([command, subject, *options]) == 3
+    out, err = capfd.readouterr()
+    assert out == "" and ("png, svg, pdf" in err or "--plot DIR" in err)
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_formats_of_the_command_line_are_those_of_plots() -> None:
+    assert FORMATS == xb.plots.FORMATS
 
 
 def test_a_folder_for_figures_that_cannot_be_made_is_3(good: Path, capfd: pytest.CaptureFixture[str]) -> None:

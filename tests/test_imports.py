@@ -18,16 +18,17 @@ ROOT = Path(crossbar.__file__).parent
 #: Floors from the ground up; a module may import those below its own floor and those of its own part (the
 #: first name).
 FLOORS = [
-    {"threads", "lazy"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"},
-    {"circuit"}, {"topology"},
+    {"threads", "launching", "lazy", "storage"}, {"errors", "kernel"}, {"units", "memory"},
+    {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
     {"netlist"}, {"solvers"}, {"mna"}, {"lattice"}, {"recognise"}, {"folded"}, {"attached"}, {"coupled"}, {"points"},
     {"analysis"}, {"arrays"}, {"writing"}, {"io"}, {"session"}, {"nn"}, {"plots"},
     {"studies"}, {"cli"}, {"__main__"}]
 #: What is stricter than its floor: these parts import nothing else of the package.
 ONLY = {
-    "threads": set(), "lazy": set(), "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
-    "mtj": {"checks", "errors", "lazy", "memory", "units"}, "checks": {"errors", "memory"},
-    "solvers": {"errors"}, "topology": {"circuit", "elements", "errors"},
+    "threads": set(), "launching": set(), "lazy": set(), "storage": set(), "kernel": {"launching"},
+    "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
+    "mtj": {"checks", "errors", "kernel", "lazy", "memory", "storage", "units"}, "checks": {"errors", "memory"},
+    "solvers": {"errors", "kernel"}, "topology": {"circuit", "elements", "errors"},
     "matrices": {"errors", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -155,6 +156,18 @@ def test_only_plots_imports_matplotlib_and_only_studies_scikit_learn() -> None:
                                   ("distributed", "studies")):
                 if any(n.split(".")[0] == package for n in names):
                     assert part(name) == home, f"{name} imports {package}"
+
+
+def test_kernels_are_compiled_by_the_decorator_that_minds_their_cache_and_their_threads() -> None:
+    decorators = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil"}
+    for name, tree in MODULES.items():
+        if name == "kernel":
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+                assert not {alias.name for alias in node.names} & decorators, name
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba":
+                assert node.attr not in decorators, f"{name}, line {node.lineno}"
 
 
 def test_only_the_command_line_prints_or_ends_the_process() -> None:

@@ -16,13 +16,16 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from crossbar.analysis import dc_sweep, operating_point
-from crossbar.arrays import PassiveArray, only
+from crossbar.arrays import OneTransistorArray, PassiveArray, only
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.cells import LinearCells
 from crossbar.elements.linear import CurrentSources, VoltageSources
 from crossbar.elements.solution import ArraySolution
+from crossbar.elements.transistor import NMOS
 from crossbar.errors import DataError
-from crossbar.plots import QUANTITIES, arrays, cell_map, line_profile, margin_map, save_run, sweep_plot
+from crossbar.plots import (FORMATS, QUANTITIES, arrays, cell_map, line_profile, margin_map, save_run, sweep_map,
+                            sweep_plot)
+from crossbar.plots.sweeps import MOST_CURVES, sweep_figure
 from crossbar.points import OperatingPoint
 
 Array = npt.NDArray[np.float64]
@@ -102,6 +105,29 @@ def test_without_wires_nothing_drops_and_rounding_gets_no_colours() -> None:
         assert (high - low) * FACTORS[bar_of(ax)[1][:-1]] > 1e-3
 
 
+def test_a_constant_map_has_one_colour_and_one_tick() -> None:
+    """0 V and the drive itself: without wires every cell sees it."""
+    for volts in (0.0, 0.2, -0.8):
+        s = array_of((5, 6), wire=0.0).solve(word_left=volts)
+        ax = cell_map(s, "cell_voltage")
+        bar, unit = bar_of(ax)
+        assert isinstance(ax.figure, Figure)
+        ax.figure.draw_without_rendering()
+        tick, = [label.get_text().replace("−", "-") for label in bar.get_yticklabels()]
+        assert float(tick) * FACTORS[unit[:-1]] == pytest.approx(volts, abs=1e-12)
+        low, high = bar.get_ylim()
+        assert (high - low) < 0.01 * (ax.images[0].get_clim()[1] - ax.images[0].get_clim()[0])
+
+
+@pytest.mark.parametrize("volts", [0.2, np.linspace(-0.2, 0.3, 5)])
+def test_drops_along_word_and_bit_lines_have_one_kind_of_colours(volts: Array | float) -> None:
+    s = solution_of(word_left=volts)
+    word, bit = (cell_map(s, quantity).images[0] for quantity in ("word_drop", "bit_drop"))
+    assert word.get_cmap().name == bit.get_cmap().name
+    expected = "RdBu_r" if np.ndim(volts) else "viridis"
+    assert word.get_cmap().name == expected
+
+
 def test_with_two_ends_the_drop_is_from_the_driving_one() -> None:
     s = solution_of(word_left=-0.3, word_right=np.array([-0.1, -0.5, 0.0, -0.2, 0.1]), bit_top=0.1)
     ends = np.array([-0.3, -0.5, -0.3, -0.3, -0.3])
@@ -123,6 +149,7 @@ def test_what_no_terminal_reaches_is_grey() -> None:
     for quantity in ("cell_voltage", "cell_current", "word_drop"):
         ax = cell_map(s, quantity)
         np.testing.assert_array_equal(np.isnan(shown(ax)), g == 0)
+        assert ax.get_title().endswith("(grey: isolated)")
         red, green, blue, alpha = ax.images[0].to_rgba(np.ma.masked_all((1, 1)))[0, 0]
         assert red == green == blue and 0.4 < red < 0.8 and alpha == 1
 
@@ -170,6 +197,15 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         cell_map(array_of((2, 2)).solve(word_left=0.1, keep="terminals"), "cell_voltage")
 
 
+def test_of_an_array_with_transistors_cells_are_drawn_and_lines_refused() -> None:
+    array = OneTransistorArray(np.full((3, 4), 1e-4), transistor=NMOS())
+    s = array.solve(gate=1.5, bit_top=0.1, source_bottom=0.0)
+    assert cell_map(s, "cell_voltage").images  # type: ignore[arg-type]
+    for draw in (lambda: cell_map(s, "word_drop"), lambda: line_profile(s)):  # type: ignore[arg-type]
+        with pytest.raises(DataError, match="passive array"):
+            draw()
+
+
 # -- profiles
 
 @pytest.mark.parametrize("line", ["word", "bit"])
@@ -184,6 +220,12 @@ def test_a_profile_shows_nodes_and_terminals(line: str) -> None:
         np.testing.assert_allclose(np.asarray(curve.get_ydata(), float) * unit, nodes[k], rtol=1e-12)
         np.testing.assert_allclose(np.asarray(squares.get_ydata(), float) * unit, ends[k], rtol=1e-12)
         assert np.asarray(squares.get_xdata()).tolist() == [-1, nodes.shape[1]]
+
+
+def test_a_profile_of_many_lines_has_graded_colours_and_a_bar() -> None:
+    ax = line_profile(solution_of((12, 3)), k=range(12))
+    assert ax.get_legend() is None and bar_of(ax)[1] == "word line"
+    assert len({mpl.colors.to_rgba(curve.get_color()) for curve in ax.lines[::2]}) == 12
 
 
 def test_a_profile_of_no_line_is_refused() -> None:
@@ -220,12 +262,21 @@ def test_a_nested_sweep_is_a_family() -> None:
     assert [t.get_text() for t in legend.get_texts()] == ["v(out)", "v(in)", *outer]
 
 
-def test_a_legend_stays_short() -> None:
-    sweep = dc_sweep(network(), {"i1": np.linspace(0, 1e-3, 40), "v1": [0.0, 1.0]})
-    legend = sweep_plot(sweep, "v(out)").get_legend()
-    assert legend is not None and legend.get_title().get_text() == "10 of 40 curves"
-    texts = [t.get_text() for t in legend.get_texts()]
-    assert len(texts) == 10 and texts[0] == "i1 = 0 A" and texts[-1] == "i1 = 1 mA"
+def test_many_outer_values_have_graded_colours_and_a_bar() -> None:
+    """The bar tells every value; a legend of some would leave the others to guesses."""
+    currents = np.linspace(0, 1e-3, 40)
+    ax = sweep_plot(dc_sweep(network(), {"i1": currents, "v1": [0.0, 1.0]}), "v(out)")
+    assert ax.get_legend() is None
+    bar, title = bar_of(ax)
+    assert title == "i1 [mA]" and bar.get_ylim() == pytest.approx((0.0, 1.0))
+    colours = [mpl.colors.to_rgba(curve.get_color()) for curve in ax.lines]
+    assert len(set(colours)) == 40
+
+
+def test_combinations_beyond_the_colours_are_refused() -> None:
+    sweep = dc_sweep(network(), {"r2": [1e3, 2e3, 3e3], "i1": [0.0, 1e-4, 2e-4, 3e-4], "v1": [0.0, 1.0]})
+    with pytest.raises(DataError, match="10 combinations of r2, i1, here are 12"):
+        sweep_plot(sweep, "v(out)")
 
 
 def test_sweeps_that_cannot_be_drawn_are_refused() -> None:
@@ -234,6 +285,92 @@ def test_sweeps_that_cannot_be_drawn_are_refused() -> None:
                              (["v(in)", "v(out)", "v(in,out)", "v(out,in)", "v(0)"], "at most 4")):
         with pytest.raises(DataError, match=message):
             sweep_plot(sweep, outputs)
+
+
+# -- many outputs
+
+def ladder(nodes: int) -> Circuit:
+    """A source at n0 and a chain of resistors from node to node, to ground at last."""
+    b = CircuitBuilder("ladder")
+    b.add_one(VoltageSources, "v1", ["n0", "0"], value=1.0)
+    for k in range(nodes):
+        b.resistor(f"r{k}", f"n{k}", f"n{k + 1}" if k < nodes - 1 else "0", 1e3)
+    return b.build()
+
+
+def names_and_curves(figure: Figure) -> dict[str, Array]:
+    """Values [V] of every curve under the name that the legend of its panel gives to its style."""
+    found = {}
+    for ax in figure.axes:
+        legend = ax.get_legend()
+        if legend is None:
+            continue
+        styles = {(h.get_color(), h.get_linestyle()): t.get_text()  # type: ignore[union-attr]
+                  for h, t in zip(legend.legend_handles, legend.get_texts(), strict=True)}
+        assert len(styles) == len(legend.get_texts())
+        factor = FACTORS[ax.get_ylabel().split("[")[1][:-2]]
+        for curve in ax.lines:
+            name = styles[curve.get_color(), curve.get_linestyle()]
+            found[name] = factor * np.asarray(curve.get_ydata(), float)
+    return found
+
+
+@pytest.mark.parametrize("nodes", [2, 11, MOST_CURVES])
+def test_every_curve_has_a_style_of_its_own_and_its_name(nodes: int) -> None:
+    """Node k of a chain of n equal resistors is at (1 - k / n) times the source."""
+    volts = np.linspace(0, 1, 5)
+    sweep = dc_sweep(ladder(nodes), {"v1": volts})
+    figure = sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
+    assert figure is not None
+    curves = names_and_curves(figure)
+    assert list(curves) == [f"v(n{k})" for k in range(nodes)]
+    for k, values in enumerate(curves.values()):
+        np.testing.assert_allclose(values, (1 - k / nodes) * volts, rtol=1e-9, atol=1e-15)
+    assert_tidy(figure)
+
+
+def test_one_plot_of_many_outputs_names_them_all() -> None:
+    sweep = dc_sweep(ladder(MOST_CURVES), {"v1": [0.0, 1.0]})
+    ax = sweep_plot(sweep, [f"v(n{k})" for k in range(MOST_CURVES)])
+    assert isinstance(ax.figure, Figure)
+    assert len(names_and_curves(ax.figure)) == MOST_CURVES
+
+
+def test_outputs_beyond_the_styles_are_a_map() -> None:
+    volts = np.linspace(0, 1, 5)
+    sweep = dc_sweep(ladder(64), {"v1": volts})
+    figure = sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
+    assert figure is not None
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"v(n{k})" for k in range(64)]
+    (mesh,) = ax.collections
+    expected = (1 - np.arange(64)[:, None] / 64) * volts
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), expected, rtol=1e-9, atol=1e-15)
+    assert bar_of(ax)[1] == "voltage [V]"
+    assert_tidy(figure)
+    with pytest.raises(DataError, match="at most 40 outputs, here are 64; sweep_map"):
+        sweep_plot(sweep, [f"v(n{k})" for k in range(64)])
+
+
+def test_maps_of_one_point_and_of_many_outputs_are_drawn() -> None:
+    ax = sweep_map(dc_sweep(ladder(150), {"v1": [1.0]}), [f"v(n{k})" for k in range(150)])
+    assert len(ax.get_yticklabels()) == 100
+    nested = dc_sweep(network(), {"i1": [0.0, 1e-3], "v1": [0.0, 1.0]})
+    with pytest.raises(DataError, match="one swept quantity"):
+        sweep_map(nested, ["v(out)"])
+
+
+@pytest.mark.parametrize(("saved", "printed", "drawn"), [
+    (None, ["v(n3)", "i(v1)"], ["v(n3)", "i(v1)"]), (["v(n1)"], ["v(n3)"], ["v(n1)", "v(n3)"]),
+    (["v(n2)"], [], ["v(n2)"])])
+def test_what_print_and_save_ask_for_is_drawn(saved: list[str] | None, printed: list[str],
+                                              drawn: list[str]) -> None:
+    run = SimpleNamespace(title="t", analyses={}, outputs=lambda name: saved, printed=lambda name: printed)
+    figure = sweep_figure(run, "dc", dc_sweep(ladder(6), {"v1": [0.0, 1.0]}))
+    assert figure is not None
+    labels = [text.get_text() for ax in figure.axes for text in getattr(ax.get_legend(), "texts", [])]
+    single = [ax.get_ylabel().split(" [")[0] for ax in figure.axes if ax.get_legend() is None]
+    assert [*labels, *single] == drawn
 
 
 # -- figures
@@ -260,7 +397,7 @@ def assert_tidy(figure: Figure) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nothing_overlaps_in_the_maps_of_an_array(shape: tuple[int, int]) -> None:
-    figure = arrays._array_figure(point_of(shape).array("x"), "An array with a title of usual length — op, x")
+    figure = arrays.array_figure(point_of(shape).array("x"), "An array with a title of usual length — op, x")
     assert len(boxes(figure)) == 5
     assert_tidy(figure)
 
@@ -269,9 +406,20 @@ def test_nothing_overlaps_in_the_figure_of_a_sweep() -> None:
     circuit = network()
     run = SimpleNamespace(title="t", analyses={})
     for axes in ({"v1": np.linspace(0, 1, 40)}, {"i1": np.linspace(0, 1, 40), "v1": np.array([0.0, 1.0])}):
-        figure = arrays._sweep_figure(run, "dc", dc_sweep(circuit, axes))
+        figure = sweep_figure(run, "dc", dc_sweep(circuit, axes))
         assert figure is not None
         assert_tidy(figure)
+
+
+@pytest.mark.parametrize("shape", [(15, 15), (3, 60), (60, 3)])
+def test_a_long_title_is_wrapped(shape: tuple[int, int]) -> None:
+    title = "A deck whose first line tells all about it, " * 3 + "and its end — op, x"
+    figure = arrays.array_figure(point_of(shape).array("x"), title)
+    assert " ".join(figure.get_suptitle().split()) == title
+    assert_tidy(figure)
+    endless = arrays.array_figure(point_of((2, 2)).array("x"), title * 20)
+    assert endless.get_suptitle().endswith("…")
+    assert_tidy(endless)
 
 
 def test_the_check_for_overlaps_sees_them() -> None:
@@ -307,11 +455,23 @@ def test_many_outputs_of_a_nested_sweep_are_cut_and_the_title_says_so() -> None:
     for k in range(30):
         b.resistor(f"r{k}", f"n{k}", f"n{k + 1}" if k < 29 else "m", 1.0)
     sweep = dc_sweep(b.build(), {"v2": [0.0, 1.0], "v1": [0.0, 1.0]})
-    figure = arrays._sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
+    figure = sweep_figure(SimpleNamespace(title="t", analyses={}), "dc", sweep)
     assert figure is not None and len(figure.axes) == 24
     assert "24 of 33 outputs" in figure.get_suptitle()
     nothing = SimpleNamespace(title="t", analyses={}, outputs=lambda name: [])
-    assert arrays._sweep_figure(nothing, "dc", sweep) is None
+    assert sweep_figure(nothing, "dc", sweep) is None
+
+
+def test_every_format_is_written(tmp_path: Path) -> None:
+    run = SimpleNamespace(title="t", analyses={"op": point_of((2, 3))})
+    files = save_run(run, tmp_path, FORMATS)
+    assert [file.name for file in files] == ["op_x.png", "op_x.svg", "op_x.pdf"]
+    begins = [file.read_bytes()[:5] for file in files]
+    assert begins == [b"\x89PNG\r", b"<?xml", b"%PDF-"]
+    bad_formats: list[list[str]] = [["gif"], ["png", "bmp"], []]
+    for formats in bad_formats:
+        with pytest.raises(DataError, match="png, svg, pdf"):
+            save_run(run, tmp_path, formats)
 
 
 def test_a_given_axes_is_used() -> None:

@@ -164,7 +164,7 @@ def test_a_pulse_of_no_width_switches_nothing():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache folder and a table that costs little."""
-    monkeypatch.setattr(table.platformdirs, "user_cache_dir", lambda *a, **k: str(tmp_path / "cache"))
+    monkeypatch.setenv("CROSSBAR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(table, "build", lambda: table_of_ones())
     return tmp_path / "cache"
 
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_made_anew(cache, damage):
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(table.platformdirs, "user_cache_dir", lambda *a, **k: str(tmp_path / "file" / "folder"))
+    monkeypatch.setenv("CROSSBAR_CACHE_DIR", str(tmp_path / "file" / "folder"))
     monkeypatch.setattr(table, "build", table_of_ones)
     assert (table.load.__wrapped__().log_hazard == 1).all()
 

@@ -82,7 +82,7 @@ def test_a_part_of_the_build_without_warnings():
 def test_what_is_no_table_costs_a_rebuild(tmp_path, monkeypatch, kind):
     sizes = tuple(axis.size for axis in table._axes())
     ones = table.Table(log_hazard=np.ones(sizes), log_odds=np.ones(sizes[:2]), log_rate=np.ones(sizes[:2]))
-    monkeypatch.setattr(table.platformdirs, "user_cache_dir", lambda *a, **k: str(tmp_path))
+    monkeypatch.setenv("CROSSBAR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(table, "build", lambda: ones)
     table.load.__wrapped__()
     path, = tmp_path.iterdir()

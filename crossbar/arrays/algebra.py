@@ -3,6 +3,8 @@
 The methods are here, on a base class of the arrays; their mathematics is in `sensitivity` and `reading`.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Literal

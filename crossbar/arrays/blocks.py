@@ -1,5 +1,7 @@
 """Blocks of inputs: what belongs to each, and their solutions put together."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from dataclasses import fields, replace

@@ -1,5 +1,7 @@
 """What a user applies to an array's terminals, checked and brought to one shape."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 

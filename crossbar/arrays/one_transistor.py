@@ -8,6 +8,8 @@ along the bit lines ("parallel", the usual STT-MRAM: columns decouple into ladde
 ("orthogonal": two crossing planes).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -7,6 +7,8 @@ Two paths, one result type: `lines` (conjugate gradients on the two planes of li
 array as a circuit, modified nodal analysis, mna.py), which is slow, exact and there to check the other.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal

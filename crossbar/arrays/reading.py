@@ -17,6 +17,8 @@ nodes (Sherman, Morrison, Ann. Math. Stat. 21, 124 (1950)),
 k takes one solve a line; rho, M x N different right-hand sides, one block elimination (solvers/green.py).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

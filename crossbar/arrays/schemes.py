@@ -9,6 +9,8 @@
 Chen, J. Comput. Electron. 12, 318 (2013), discusses them for reading and writing. A scheme of your own is a `Scheme`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -14,6 +14,8 @@ Director, Rohrer, IEEE Trans. Circuit Theory 16, 318 (1969). Nothing is differen
 is that of the two solutions.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property

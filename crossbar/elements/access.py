@@ -10,6 +10,8 @@ with the slopes g_j of the junction, g_d = di/dv_d and g_s = -di/dv_s of the tra
 inner node.) g_s > g_d where the transistor saturates, so the cell is no two-terminal element.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

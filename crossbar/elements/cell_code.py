@@ -19,9 +19,9 @@ whose error is of second order in f, and in which rounding of d weighs no more t
 import math
 
 import numpy as np
-from numba import njit, prange
 
 from crossbar.elements.cell_kernels import DIODE, EKV, LEVEL1, SINH
+from crossbar.kernel import njit, prange
 
 STEPS = 200        # at most; six are many
 ENOUGH = 1e-9      # relative misfit of (1) at which (2) is exact to rounding

@@ -3,6 +3,8 @@
     law.current(v) -> i [A], di/dv [S];  v (..., M, N) [V];  a linear law returns the same slopes for every input
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field

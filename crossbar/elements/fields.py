@@ -1,5 +1,7 @@
 """Devices whose parameters are numbers or arrays over the cells: checked once, cells picked, laid out for the kernels."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, Self, TypeVar
 

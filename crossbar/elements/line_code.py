@@ -4,7 +4,8 @@ No contraction to fused multiply-adds: the compiler may choose them anew in anot
 """
 
 import numpy as np
-from numba import njit, prange
+
+from crossbar.kernel import njit, prange
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

@@ -9,6 +9,8 @@ a threshold switch without snapback: its current rises with the voltage, so that
 J. Vac. Sci. Technol. B 32, 040802 (2014)). From an exponent of 80 on, exponentials go on along their tangent.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Cells of two devices in series, the node between them eliminated: arrays of any shape around `cell_kernels.series`."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """The solved state of one array: one result type, whichever solver made it."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass

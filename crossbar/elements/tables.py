@@ -7,6 +7,8 @@ at least a tenth of the last interval's: PCHIP ends a curve that bends away flat
     i(v) = c_0 + c_1 s + c_2 s^2 + c_3 s^3,   s = v - origin,   one row of coefficients for every piece and curve
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from crossbar import matrices, memory
@@ -22,6 +23,7 @@ from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
 from crossbar.errors import DataError
+from crossbar.kernel import njit, prange
 
 Kind = Literal["pchip", "linear"]
 

@@ -18,6 +18,8 @@ The 4 U_T in (5) keeps n finite in accumulation; it is that of the model's versi
 has junction diodes, a gate current or a gmin. Both rise with v_d and fall with v_s everywhere, with continuous slopes.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 

@@ -7,6 +7,8 @@ Nodes of an expanded array, from its first number on: word nodes row by row, the
 `name.bl[i,j]`; the cells are `name[i,j]`, the wire segments `name.rwl[i,s]` and `name.rbl[s,j]`.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

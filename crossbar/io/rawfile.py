@@ -13,6 +13,8 @@ line when it loads the file, so it is a comment; and that is why nothing with a 
 header.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import stat

@@ -6,6 +6,8 @@
 Numbers in CSV files have as many digits as tell two floats apart, so reading them back gives the same bits.
 """
 
+from __future__ import annotations
+
 import codecs
 import csv
 import os

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
                                         thermal_rate, write_error_rate)
     from crossbar.mtj.variation import Defects, Variation, read_noise, sample, sample_defects
 
-__getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
+__getattr__, __dir__, __all__ = lazy.names(__name__, {  # once more, loaded when asked for
     "activations": "ExactActivation LOGISTIC TANH TabulatedActivation",
     "conduction": "as_state conductance current",
     "fitting": "Fit fit fit_conduction fit_switching",

@@ -4,6 +4,8 @@ The curves are normalised to the logistic, 1 / (1 + exp(-x)), or to tanh x, once
 from the exact function, from each other and between sigmoid and bell, is what training on such devices has to live with.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

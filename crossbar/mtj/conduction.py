@@ -11,6 +11,8 @@ SPINLIB (Zhang et al., IEEE Trans. Electron Devices 59, 819 (2012)); G_P is inde
 given (Brinkman, Dynes, Rowell, J. Appl. Phys. 41, 1915 (1970), eq. 13 integrated).
 """
 
+from __future__ import annotations
+
 from typing import Protocol
 
 import numpy as np

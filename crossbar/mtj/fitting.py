@@ -23,6 +23,8 @@ deviance stays good: widths of 10, 100 and 1e4 tau_D that switch 3 to 97 % at De
 20, 10 and 2 % low.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -21,16 +21,18 @@ eliminated without subtraction (Grassmann, Taksar, Heyman, Oper. Res. 33, 1107 (
 probabilities keep their digits: an error of 1e-30 is as good as one of 0.5.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy
-from numba import njit
 
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.kernel import njit
 
 Array = npt.NDArray[np.float64]
 

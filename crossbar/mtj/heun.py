@@ -8,8 +8,8 @@ computed, by one code path without remainder: the same bits whatever the number 
 import math
 
 import numpy as np
-from numba import njit, prange
 
+from crossbar.kernel import njit, prange
 from crossbar.mtj.streams import LANES, fill_normals  # noqa: E402
 
 TILE = 16  # steps whose noise is drawn at once, even; it stays in the L1 cache

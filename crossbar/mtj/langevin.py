@@ -18,15 +18,17 @@ harmonics of diffusion on the sphere, <P_l> = exp(-l (l + 1) h / (2 Delta)), are
 for every l, whose expansion to second order these two fix. A symmetric composition of second-order maps has weak order two.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
 
 from crossbar import memory
 from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
+from crossbar.kernel import njit, prange
 from crossbar.mtj.streams import LANES, direction, exponential, make_streams, next_word
 from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
 

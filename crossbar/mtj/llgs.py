@@ -18,6 +18,8 @@ with its own random stream (`streams`). The same seed gives the same bits for an
 trajectories of a larger run are those of a smaller one.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

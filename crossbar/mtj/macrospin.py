@@ -18,16 +18,18 @@ so candidates with w exponential of rate M_s V q / kT and the angle around e uni
 exp(-M_s V (E(m) - E(e) - q w) / kT), have the Boltzmann distribution of that hemisphere exactly.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
 
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.kernel import njit, prange
 from crossbar.mtj.streams import LANES, direction, exponential, next_word
 from crossbar.units import K_BOLTZMANN
 

@@ -20,6 +20,8 @@ Temperature: the values given hold at 300 K and are scaled by f(T) / f(300 K), w
 Voltage: K_i(v) = K_i - xi v / t_ox, v = free minus fixed layer (voltage-controlled magnetic anisotropy).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar

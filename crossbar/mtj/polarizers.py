@@ -22,6 +22,8 @@ Currents are imposed: twice the volume, half the u. The device is that of "A des
 deployment of neuromorphic hardware for edge computing"; (3)-(5) and the defaults are this package's.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -17,10 +17,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from crossbar import memory
+from crossbar.kernel import njit
 
 LANES = 32  # trajectories per block: four AVX-512 registers to hide latencies, and a working set that fits in the L1 cache
 

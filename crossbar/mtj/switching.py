@@ -23,6 +23,8 @@ Neither holds near i = 1, nor (1) for pulses of a few tau_D, whose way over the 
 |i - 1| < 2 / sqrt(Delta) by interpolating ln(-ln(1 - P)) linearly in i: continuous, but there a rough guess.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Literal
 

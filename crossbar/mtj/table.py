@@ -20,6 +20,8 @@ that holds everything it depends on; a file that is missing or damaged is made a
 several processes may do so at the same time.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import hashlib
@@ -31,10 +33,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
-from numba import njit, prange
 from tqdm import tqdm
 
+from crossbar import storage
+from crossbar.kernel import njit, prange
 from crossbar.mtj.fokker_planck import Evolution, cumulative_hazard, evolve
 
 Array = npt.NDArray[np.float64]
@@ -108,16 +110,10 @@ class Table:
 
 @functools.cache
 def load() -> Table:
-    """The table: from the cache folder, or computed and put there (a folder that cannot be written is no error)."""
+    """The table: from the cache folder, or computed and put there; a folder that cannot be written is no error, see `storage`."""
     axes = repr((VERSION, I_MAX, I_MIN, DELTA, S, STEP, BACK, NEAR, CELLS, PECLET, PACE, STRONG, FLOOR, LEAST))
     name = f"fokker-planck-{hashlib.sha256(axes.encode()).hexdigest()[:16]}.npz"
-    path = Path(platformdirs.user_cache_dir("crossbar", appauthor=False)) / name
-    with contextlib.suppress(Exception):  # none, or a folder, or damaged in one of the many ways that a zip file can be
-        return read(path)
-    table = build()
-    with contextlib.suppress(OSError):
-        write(path, table)
-    return table
+    return storage.recall(storage.folder() / name, "the table of switching probabilities", read=read, make=build, write=write)
 
 
 def read(path: Path) -> Table:

@@ -12,6 +12,8 @@ K_eff = K_i / t - (shape anisotropy) is a small difference: 1 % of K_i moves Del
 is usable if every x / x_0 > 0 and K_eff > 0, the latter being K_i / K_i0 > 1 - K_eff0 t / K_i0.
 """
 
+from __future__ import annotations
+
 import math
 import operator
 import warnings

@@ -12,6 +12,8 @@ The equations are exact for wires of 0 ohm and bias-independent cells (`v_h` = i
 solved currents differ, which is what there is to see.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property

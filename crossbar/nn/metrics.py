@@ -1,5 +1,7 @@
 """How good a classifier is.  accuracy = (samples whose class is right) / (samples)"""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

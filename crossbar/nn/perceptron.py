@@ -7,6 +7,8 @@ W is in units of G_P - G_AP; the bias b and the activation f are digital; g_norm
 the argmax of the last layer's y. With wires of 0 ohm and bias-independent junctions the two are equal.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

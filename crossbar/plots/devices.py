@@ -5,8 +5,10 @@ on the axes are magnitudes. Solid curves are the Fokker-Planck equation, dashed 
 All numbers are those of crossbar.mtj; a figure that needs what the junction's parameters lack raises its DataError.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +26,7 @@ from crossbar import mtj
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.parameters import MTJParams
-from crossbar.plots.style import SEQUENTIAL, bar_axes, finish, new_axes, number, plain, save, unit_of
+from crossbar.plots.style import SEQUENTIAL, bar_axes, check_formats, finish, new_axes, number, save, set_title, unit_of
 
 Array = npt.NDArray[np.float64]
 
@@ -172,12 +174,13 @@ def disturb_map(p: MTJParams, state: int, ax: Axes | None = None, *, voltages: n
 
 
 def save_device(p: MTJParams, folder: str | os.PathLike[str], title: str, *, write_error: float = 1e-6,
-                write_width: float = 10e-9) -> DeviceFigures:
-    """Every figure of a junction that its parameters allow, as PNG files in `folder`.
+                write_width: float = 10e-9, formats: Sequence[str] = ("png",)) -> DeviceFigures:
+    """Every figure of a junction that its parameters allow, as files in `folder`, one for each format (png, svg, pdf).
 
     resistance, tmr: one panel; error_width, error_voltage, disturb: a panel for each direction. `write_error`, `write_width`: see
-    `disturb_map`. Raises DataError for many junctions, OSError.
+    `disturb_map`. Raises DataError for many junctions and for an unknown format, OSError.
     """
+    check_formats(formats)
     _single(p)
     panels: dict[str, list[Callable[[Axes], Axes]]] = {
         "resistance": [partial(resistance_plot, p)], "tmr": [partial(tmr_plot, p)],
@@ -193,8 +196,8 @@ def save_device(p: MTJParams, folder: str | os.PathLike[str], title: str, *, wri
         except DataError as error:
             left_out[name] = str(error)
             continue
-        figure.suptitle(plain(title))
-        files.append(save(figure, Path(folder) / f"{name}.png"))
+        set_title(figure, title)
+        files += save(figure, Path(folder) / name, formats)
     return DeviceFigures(files=tuple(files), left_out=left_out)
 
 
@@ -262,7 +265,7 @@ def _finish_errors(ax: Axes, curves: list[Line2D]) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
     styles = [Line2D([], [], color="0.3", lw=2.6, label="Fokker–Planck", alpha=0.6),
               Line2D([], [], color="0.3", lw=1.1, ls="--", label="closed formulas,\njoined near $V_{c0}$")]
-    finish(ax, curves, styles)
+    finish(ax, [*styles, *curves])
 
 
 def _volts(v: float) -> str:

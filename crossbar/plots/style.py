@@ -1,32 +1,65 @@
-"""What all figures share: units, numbers and names in labels, colours, legends, colour bars, PNG files."""
+"""What all figures share: units, numbers and names in labels, colours, legends, bars, files."""
 
+from __future__ import annotations
+
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+from crossbar.errors import DataError
 from crossbar.io import replacing
 from crossbar.units import format_si
 
-Colour = str | tuple[float, float, float, float]
+Array = npt.NDArray[np.float64]
+Colour = tuple[float, float, float, float]
 
 SEQUENTIAL = "viridis"
+FORMATS = ("png", "svg", "pdf")  #: of files
+CURVES = 10            # that have a colour of their own
+LINES = ("-", "--", ":", "-.")
 _PREFIXES = {12: "T", 9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n", -12: "p", -15: "f"}
 _SIGNS = {"ohm": "Ω", "degC": "°C"}
-_LEGEND = 10           # most curves named in a legend
+_COLUMN = 20           # names below each other in a legend
 _DPI = 130
+_PALEST = 0.9          # where the colours of curves end: yellow is hard to see on white
+_DECADES = 100.0       # ratio of values from which on colours follow their logarithms
+_PITCH = 9.0           # characters of a title in an inch
+_TITLE_LINES = 3       # of a title
+_NAME = 36             # characters of a name in a legend or on an axis
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG file, whole or not at all; missing folders are made. Raises OSError."""
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=_DPI)
-    return path
+def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS[:1]) -> list[Path]:
+    """Write a figure as <path>.<format> for each format, each file whole or not at all.
+
+    Missing folders are made. Raises DataError for an unknown format, OSError.
+    """
+    check_formats(formats)
+    files = []
+    for name in dict.fromkeys(formats):
+        file = path.with_name(f"{path.name}.{name}")
+        with replacing(file) as stream:
+            figure.savefig(stream, format=name, dpi=_DPI)
+        files.append(file)
+    return files
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise DataError for a format that is none of `FORMATS`, or for none at all."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats or isinstance(formats, str):
+        raise DataError(f"formats of figures are {', '.join(FORMATS)}, several in a list; "
+                        f"not {', '.join(map(repr, unknown)) or repr(formats)}")
 
 
 def unit_of(unit: str, largest: float) -> tuple[float, str]:
@@ -51,9 +84,19 @@ def plain(text: str) -> str:
     return f" {line}" if line.startswith("_") else line
 
 
-def short(title: str) -> str:
-    """The beginning of a long title."""
-    return title if len(title) <= 60 else title[:59] + "…"
+def set_title(figure: Figure, title: str) -> None:
+    """A title above the panels, on as many lines as it needs, up to `_TITLE_LINES`."""
+    width = int(_PITCH * figure.get_size_inches()[0])
+    lines = textwrap.wrap(title, width, max_lines=_TITLE_LINES, placeholder=" …")
+    figure.suptitle("\n".join(plain(line) for line in lines))
+
+
+def elided(name: str) -> str:
+    """A name without its middle, where it is long: beginning and end tell more."""
+    if len(name) <= _NAME:
+        return name
+    half = _NAME // 2
+    return f"{name[:half]}…{name[-half:]}"
 
 
 def new_axes() -> Axes:
@@ -61,11 +104,10 @@ def new_axes() -> Axes:
     return Figure(figsize=(6.4, 4.8), layout="constrained").subplots()
 
 
-def spread(n: int) -> list[Colour]:
-    """n colours: matplotlib's own while they last, then along a colour map."""
-    if n <= 10:
-        return [f"C{k}" for k in range(n)]
-    return [(r, g, b, a) for r, g, b, a in colormaps["viridis"](np.linspace(0, 0.95, n)).tolist()]
+def curve_styles(n: int) -> list[dict[str, str]]:
+    """Colour and line style of n curves, no two alike up to `CURVES` times as many as `LINES`."""
+    return [{"color": f"C{k % CURVES}", "linestyle": LINES[k // CURVES % len(LINES)]}
+            for k in range(n)]
 
 
 def bar_axes(ax: Axes, below: bool) -> Axes:
@@ -77,12 +119,25 @@ def bar_axes(ax: Axes, below: bool) -> Axes:
     return ax.inset_axes((0.1, 0, 0.13, 1), transform=blended_transform_factory(inches, ax.transAxes))
 
 
-def finish(ax: Axes, curves: Sequence[Line2D], first: Sequence[Line2D] = ()) -> None:
-    """Grid, and a legend beside the axes: `first`, then at most `_LEGEND` of the curves, evenly chosen."""
+def finish(ax: Axes, curves: Sequence[Line2D]) -> None:
+    """Grid, and a legend beside the axes where there is more than one curve."""
     ax.grid(alpha=0.3)
-    shown = np.unique(np.linspace(0, len(curves) - 1, min(len(curves), _LEGEND)).round().astype(int))
-    handles = [*first, *(curves[k] for k in shown)]
-    if len(handles) > 1:
-        title = f"{len(shown)} of {len(curves)} curves" if len(curves) > len(shown) else None
-        ax.legend(handles=handles, title=title, fontsize="small", title_fontsize="small", loc="upper left",
-                  bbox_to_anchor=(1.0, 1.0))
+    if len(curves) > 1:
+        ax.legend(handles=list(curves), fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0),
+                  ncols=-(-len(curves) // _COLUMN))
+
+
+def graded(ax: Axes, values: Array, title: str, *, whole: bool = False) -> list[Colour]:
+    """Colours of curves that belong to rising or falling `values` (n,), and a bar that tells which.
+
+    whole : whether the values are whole numbers.
+    """
+    low, high = float(values.min()), float(values.max())
+    norm = LogNorm(low, high) if low > 0 and high > _DECADES * low else Normalize(low, high)
+    cmap = colormaps[SEQUENTIAL]
+    shades = ListedColormap(cmap(np.linspace(0, _PALEST, 256)))
+    bar = ax.figure.colorbar(ScalarMappable(norm, shades), cax=bar_axes(ax, False), label=plain(title))
+    if whole:
+        bar.locator = MaxNLocator(5, integer=True)
+        bar.update_ticks()
+    return [(r, g, b, a) for r, g, b, a in shades(norm(values)).tolist()]

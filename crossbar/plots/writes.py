@@ -1,6 +1,11 @@
 """Writes as figures: maps of a report over the array, the window between write errors and disturbed cells."""
 
+from __future__ import annotations
+
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from crossbar.errors import DataError
+from crossbar.io.tables import file_name
 from crossbar.io.writes import MAPS, write_map
-from crossbar.plots.arrays import draw_map
-from crossbar.plots.style import finish, new_axes, number, plain, save, short
+from crossbar.plots.maps import FLOOR, count_scale, draw_map, linear_scale, probability_scale
+from crossbar.plots.style import check_formats, finish, new_axes, number, save, set_title
 from crossbar.writing import WriteReport
 from crossbar.writing.design import WriteWindow
 
@@ -20,18 +26,27 @@ _LEAST = 1e-18  # probability at the bottom of a window
 
 
 def report_map(report: WriteReport, quantity: str = "expected_error", ax: Axes | None = None) -> Axes:
-    """Map over the cells of a quantity of a write, see `crossbar.io.writes.MAPS`; of probabilities their decimal logarithm, grey
-    where they are 0. Of many writes the mean. Raises DataError for an unknown quantity, or one that the write has not."""
+    """Map over the cells of a quantity of a write, see `crossbar.io.writes.MAPS`; of many writes the mean.
+
+    Probabilities have logarithmic colours down to `crossbar.plots.maps.FLOOR`; all below are one colour.
+    Raises DataError for an unknown quantity, or one that the write has not.
+    """
     if quantity not in MAPS:
         raise DataError(f"quantity is one of {', '.join(MAPS)}, not {quantity!r}")
     values, (title, unit) = write_map(report, quantity), MAPS[quantity]
     if values is None:
         raise DataError(f"this write has no {quantity}: its cells were followed through the pulses")
     if quantity.startswith("expected"):
-        with np.errstate(divide="ignore"):
-            values = np.where(values > 0, np.log10(np.maximum(values, 1e-300)), np.nan)
-        title = f"log10 of {title.removeprefix('expected ')}, expected"
-    return draw_map(values, title[0].upper() + title[1:], "" if unit == "1" else unit, 0.0, ax)
+        scale = probability_scale(values)
+        values = np.maximum(values, FLOOR)
+    elif unit == "1":
+        scale = count_scale(values)
+    else:
+        scale = linear_scale(values, unit)
+    title = title[0].upper() + title[1:]
+    if report.repeats is not None:
+        title += f", mean of {report.repeats} writes"
+    return draw_map(values, title, scale, ax)
 
 
 def window_plot(window: WriteWindow, ax: Axes | None = None) -> Axes:
@@ -51,11 +66,17 @@ def window_plot(window: WriteWindow, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def save_report(report: WriteReport, folder: str | os.PathLike[str], name: str = "write", title: str = "") -> Path:
-    """Maps of a report as <name>.png in `folder`. Raises OSError."""
+def save_report(report: WriteReport, folder: str | os.PathLike[str], name: str = "write", title: str = "",
+                formats: Sequence[str] = ("png",)) -> list[Path]:
+    """Maps of a report as <name> in `folder`, a file for each format (png, svg, pdf); returns them.
+
+    Raises DataError for an unknown format, OSError.
+    """
+    check_formats(formats)
     shown = [q for q in _SHOWN if write_map(report, q) is not None]
-    figure = Figure(figsize=(11.0, 0.6 + 3.6 * -(-len(shown) // 2)), layout="constrained")
+    rows = -(-len(shown) // 2)
+    figure = Figure(figsize=(11.0, 0.6 + 3.6 * rows), layout="constrained")
     for k, quantity in enumerate(shown):
-        report_map(report, quantity, figure.add_subplot(-(-len(shown) // 2), 2, k + 1))
-    figure.suptitle(plain(f"{short(title)} — {name}" if title else name))
-    return save(figure, Path(folder) / f"{name}.png")
+        report_map(report, quantity, figure.add_subplot(rows, 2, k + 1))
+    set_title(figure, f"{title} — {name}" if title else name)
+    return save(figure, Path(folder) / file_name(name), formats)

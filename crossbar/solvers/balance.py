@@ -5,7 +5,8 @@ where all lines are alike; blocks of lines are shared among threads.
 """
 
 import numpy as np
-from numba import njit, prange
+
+from crossbar.kernel import njit, prange
 
 STRIP, TILE = 64, 32  # lines and nodes that are transposed at once: long reads, and two such tiles stay in the fastest cache
 

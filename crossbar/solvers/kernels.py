@@ -21,8 +21,8 @@ contiguous loop. Cell arrays, such as slopes, have a batch of 1 where all inputs
 """
 
 import numpy as np
-from numba import njit, prange
 
+from crossbar.kernel import njit, prange
 from crossbar.solvers.balance import turn
 
 WIDEST = 64  # lines of a panel

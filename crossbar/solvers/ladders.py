@@ -18,7 +18,8 @@ a sum, product or quotient of numbers >= 0 throughout: accurate to rounding for 
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+
+from crossbar.kernel import njit, prange
 
 Array = npt.NDArray[np.float64]
 

@@ -19,10 +19,9 @@ from functools import cached_property
 import numba
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import balance, kernels, room
+from crossbar.solvers import balance, blas, kernels, room
 from crossbar.solvers.ladders import Ladders
 from crossbar.solvers.schur import Schur
 
@@ -59,7 +58,7 @@ class Law:
     ohmic: Array | None = None  # (1 or B, M, N) [S]; between the same crossing lines these are factorised once, for all calls
     current: Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]] | None = None
     symmetric: bool = True
-    last: Schur | None = None  # if ohmic, the step of crossing planes that was made last
+    idle: list[Schur] = field(default_factory=list)  # if ohmic, the last step of crossing planes, while nobody uses it
 
     @property
     def linear(self) -> bool:
@@ -184,19 +183,10 @@ def threads(cells: int) -> Iterator[None]:
     usual = numba.get_num_threads()
     numba.set_num_threads(1 if cells < _SERIAL else usual)
     try:
-        with _pools().limit(limits=1, user_api="blas"):
+        with blas.one_thread():
             yield
     finally:
         numba.set_num_threads(usual)
-
-
-_POOLS: list[ThreadpoolController] = []
-
-
-def _pools() -> ThreadpoolController:
-    if not _POOLS:
-        _POOLS.append(ThreadpoolController())
-    return _POOLS[0]
 
 
 @dataclass(eq=False)
@@ -369,13 +359,16 @@ class _State:
         lines = self.first.r, self.second.r
         if not self.crossed:
             return Ladders(*lines, *self.slopes)
-        last = self.law.last
-        if last is not None and last.r[0] is lines[0] and last.r[1] is lines[1]:
-            return last
-        made = Schur(*lines, *self.slopes)
-        if self.law.linear:
-            self.law.last = made
-        return made
+        with contextlib.suppress(IndexError):
+            last = self.law.idle.pop()
+            if last.r[0] is lines[0] and last.r[1] is lines[1]:
+                return last
+        return Schur(*lines, *self.slopes)
+
+    def give_back(self, step: Schur | Ladders | None) -> None:
+        """Keep the step of linear cells for the next solve; another thread may then take it, with its work arrays."""
+        if self.law.linear and isinstance(step, Schur):
+            self.law.idle[:] = [step]
 
     def voltage_range(self) -> Array:
         """(B,) largest difference between terminal voltages [V]."""
@@ -417,6 +410,7 @@ def _newton(state: _State, rtol: float) -> _State:
     for _ in range(_MAX_STEPS):
         state.trace.append((state.iterations, float(state.relative().max())))
         if state.solved(rtol).all():
+            state.give_back(step)
             return state
         if before is not None:
             state.fold()

@@ -7,6 +7,8 @@ tolerance; both must reach 1. A wrapper changes the problem, never the method:
     SourceStepping  F(x) - (1 - s) F(0), s rising to 1: at x = 0 passive elements carry nothing, so F(0) is the sources
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crossbar.writing.update import UpdateReport, outer_product_update
     from crossbar.writing.verify import Verify
 
-__getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
+__getattr__, __dir__, __all__ = lazy.names(__name__, {  # once more, loaded when asked for
     "design": "CheapestPulse WriteWindow cheapest_pulse compensated pulse_for_error write_error_map write_window",
     "programming": "BREAKDOWN program",
     "pulses": "Pulse",

@@ -5,6 +5,8 @@ its middle, farthest from whatever drives the lines, all others conducting best 
 state that what they see opposes.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Any
 

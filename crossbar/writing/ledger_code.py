@@ -2,7 +2,7 @@
 
 import math
 
-from numba import njit, prange
+from crossbar.kernel import njit, prange
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

@@ -9,6 +9,8 @@ solved and drawn side by side; they are split into blocks whose size depends on 
 random numbers, so that a seed gives the same bits whoever works on the blocks.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial

@@ -1,5 +1,7 @@
 """Write pulses: what is applied between the selected lines, in either direction."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

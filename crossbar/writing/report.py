@@ -1,5 +1,7 @@
 """What a write did: states, errors, disturbed cells, pulses, energy, and the probabilities behind them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -11,6 +11,8 @@ V > 0 writes P, V < 0 AP. The transistor of a 1T1R cell has its source at 0 V wh
 comes from the source line, the junction lifts the transistor's source, and less of V reaches it (source degeneration).
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

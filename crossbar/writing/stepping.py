@@ -9,6 +9,8 @@ again, from where it was. Closed formulas know one voltage from rest to the end;
 neighbours.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -18,6 +18,8 @@ Transistorless: row i is at V_r for t_i, column j at -(V_j - V_r) for T; the two
 of these lines see one of them, and may be disturbed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,5 +1,7 @@
 """Write-verify: read what was written through the array, pulse again what reads wrong, give up in the end."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
