@@ -67,7 +67,8 @@ class ArrayAlgebra(ABC):
         """Derivative (..., M, N) of F = sum_k w_k I_k with respect to a value of every cell: a vector-Jacobian product.
 
         by : "conductance", dF/dg [V], of any law: g is added beside the cell; "scale", dF/ds [A], the cell's current is
-            s i(v) at s = 1, for ohmic cells dF/dln g; "m_z", dF/dm_z [A], junctions only.
+            s i(v) at s = 1, for ohmic cells dF/dln g; "m_z", dF/dm_z [A], junctions only, 0 where
+            they are short, open or stuck.
         For back-propagation through a batch give w = dLoss/dI (batch, lines). Else as `sensitivity`.
         """
         if by not in QUANTITIES:
@@ -134,6 +135,7 @@ class ArrayAlgebra(ABC):
                      states: tuple[npt.ArrayLike, npt.ArrayLike] | None = None, sides: Sequence[str] = _READ_SIDES,
                      rtol: float = 1e-10) -> SenseMargin:
         """Sense current of each cell in P and in AP, all other cells as they are, and the difference.
+        A cell that is short, open or stuck stays what it is: its margin is 0.
 
         Cells as in `read_breakdown`; every cell of a linear array takes 2 (M + N) right-hand sides and a block elimination of
         O(max(M, N) min(M, N)^3) operations and max(M, N) min(M, N)^2 numbers, else each read is solved twice.

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
-from crossbar import memory, mtj
+from crossbar import memory
 from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
 from crossbar.checks import real_array
 from crossbar.elements.base import Array, Batch, IntArray
-from crossbar.elements.cells import Cells, LinearCells, MTJCells
+from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES, lines_of
 from crossbar.errors import DataError
@@ -88,14 +88,9 @@ class Sensitivity:
 
     @cached_property
     def m_z(self) -> Array:
-        """(..., M, N) [A]: dF/dm_z of junctions, m_z = cos(theta), in which the current is linear. Raises DataError for
-        cells that are not junctions."""
-        cells = self.solution.cells
-        if not isinstance(cells, MTJCells):
-            raise DataError('a derivative with respect to m_z needs MTJCells; take by="conductance" or "scale"')
-        v = self.solution.cell_voltage
-        parallel, antiparallel = (mtj.current(v, cells.params, m_z)[0] for m_z in (1.0, -1.0))
-        return self.to((parallel - antiparallel) / 2)
+        """(..., M, N) [A]: dF/dm_z of junctions, m_z = cos(theta), in which the current is linear;
+        0 where a cell is short, open or stuck. Raises DataError for cells that are not junctions."""
+        return self.to(self.solution.cells.slope_by_state(self.solution.cell_voltage))
 
     @cached_property
     def voltage(self) -> Mapping[str, Array]:

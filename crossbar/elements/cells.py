@@ -59,6 +59,22 @@ class Cells(ABC):
         """The cells of some rows. Raises DataError for cells that cannot stand in series with another device."""
         raise DataError(f"{type(self).__name__} are not taken apart by rows")
 
+    def in_state(self, m_z: npt.ArrayLike) -> "Cells":
+        """The same cells with cos(theta) = m_z (..., M, N). Raises DataError for cells that are no
+        junctions."""
+        raise DataError(f"{type(self).__name__} have no states P and AP")
+
+    def with_cell(self, i: int, j: int, other: "Cells") -> "Cells":
+        """The same cells but for cell (i, j), which is as in `other`, cells of the same kind and
+        shape. Raises DataError for cells of a kind that is not changed one by one."""
+        raise DataError(f"{type(self).__name__} are not changed one by one")
+
+    def slope_by_state(self, v: Array) -> Array:
+        """di/dm_z (..., M, N) [A] at cell voltages v (..., M, N) [V], m_z = cos(theta). Raises
+        DataError for cells that are no junctions."""
+        raise DataError("a derivative with respect to m_z needs MTJCells; take "
+                        'by="conductance" or "scale"')
+
     @property
     def conductance(self) -> Array:
         """Slopes (M, N) at zero bias [S]; 0 where a cell is open."""
@@ -72,9 +88,14 @@ class Cells(ABC):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearCells(Cells):
-    """Ohmic cells of conductance g (M, N) [S], 0 for an open cell. Raises DataError if g is negative or not finite."""
+    """Ohmic cells of conductance g (M, N) [S], 0 for an open cell.
+
+    broken : (M, N) cells that `with_defects` made short or open: the same in whatever state.
+    Raises DataError if g is negative or not finite.
+    """
 
     g: Array
+    broken: Mask | None = None
 
     def __post_init__(self) -> None:
         g = real_array(self.g, "cell conductances [S]")
@@ -102,7 +123,21 @@ class LinearCells(Cells):
         return self.g
 
     def of_rows(self, rows: IntArray) -> "LinearCells":
-        return LinearCells(g=self.g[rows])
+        broken = None if self.broken is None else self.broken[rows]
+        return LinearCells(g=self.g[rows], broken=broken)
+
+    def with_conductance(self, g: npt.ArrayLike) -> "LinearCells":
+        """The cells with other conductances g [S], a number or (M, N), but for the broken ones.
+        Raises ValueError for another shape."""
+        g = np.broadcast_to(np.asarray(g, dtype=float), self.shape)
+        if self.broken is not None:
+            g = np.where(self.broken, self.g, g)
+        return LinearCells(g=g, broken=self.broken)
+
+    def with_cell(self, i: int, j: int, other: Cells) -> "LinearCells":
+        g = self.g.copy()
+        g[i, j] = other.conductance[i, j]
+        return LinearCells(g=g, broken=self.broken)
 
     @cached_property
     def matrices(self) -> tuple[Array, ...]:
@@ -121,7 +156,8 @@ class LinearCells(Cells):
         g = _with_ohmic(self.g, defects, g_short)
         if (defects.stuck_p | defects.stuck_ap).any():
             raise DataError("cells stuck in P or AP need states: use MTJCells(params, state, defects)")
-        return LinearCells(g=g)
+        broken = np.broadcast_to(defects.mask, self.shape)
+        return LinearCells(g=g, broken=broken if self.broken is None else broken | self.broken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +233,23 @@ class MTJCells(Cells):
     def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
         """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""
         return MTJCells(self.params, defects=self.defects, g_short=self.g_short, m_z=real_array(m_z, "states"))
+
+    def with_cell(self, i: int, j: int, other: Cells) -> "MTJCells":
+        """The same cells but for the state of cell (i, j), which is that in `other`: defects stay
+        as they are."""
+        if not isinstance(other, MTJCells):
+            raise DataError(f"a cell of MTJCells is not replaced by one of {type(other).__name__}")
+        m_z = self._m_z.copy()
+        m_z[..., i, j] = other._m_z[..., i, j]
+        return self.in_state(m_z)
+
+    def slope_by_state(self, v: Array) -> Array:
+        """di/dm_z (..., M, N) [A] at cell voltages v (..., M, N) [V]: the current is linear in m_z;
+        0 in cells that are short or open, which have no state, and stuck, whose state is fixed."""
+        parallel = mtj.current(v, self.params, 1.0)[0]
+        antiparallel = mtj.current(v, self.params, -1.0)[0]
+        slope = (parallel - antiparallel) / 2
+        return slope if self.defects is None else np.where(self.defects.mask, 0.0, slope)
 
     @property
     def linear(self) -> bool:
