@@ -164,7 +164,7 @@ class LinearCells(Cells):
 class MTJCells(Cells):
     """Junctions, free layer on the word line.
 
-    params : fields are scalars or broadcast to (M, N).
+    params : fields are scalars or broadcast to (M, N); or the name of a preset.
     state : (M, N), whatever `crossbar.mtj.as_state` accepts; +1 parallel, -1 antiparallel.
     defects : masks (M, N). A short is a resistor of g_short [S] (a number or (M, N)), an open cell carries
         nothing, a stuck one is in the state it is stuck in, whatever `state` says.
@@ -173,13 +173,14 @@ class MTJCells(Cells):
     Raises DataError for a state or m_z out of range, and for shapes that do not fit.
     """
 
-    params: mtj.MTJParams
+    params: mtj.MTJParams  # or str, which becomes them
     state: npt.ArrayLike | None = None
     defects: mtj.Defects | None = None
     g_short: npt.ArrayLike = field(default=G_SHORT, kw_only=True)
     m_z: Array | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "params", mtj.as_params(self.params))
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
         m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state).astype(float)

@@ -38,6 +38,7 @@ from crossbar.errors import DataError
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.likelihood import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.switching import TAU_0, Method
 
 Array = npt.NDArray[np.float64]
@@ -63,13 +64,13 @@ class Fit:
     used: Mask                     # (points,), of the broadcast and flattened data: those that entered
 
 
-def fit(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: MTJParams | None = None,
+def fit(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: Params | None = None,
         sigma: npt.ArrayLike | None = None, free: Sequence[str] = ("r_p", "tmr", "v_h")) -> MTJParams:
     """The junction whose I-V curves were measured: `fit_conduction(...).params`."""
     return fit_conduction(v, i, state, p=p, sigma=sigma, free=free).params
 
 
-def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: MTJParams | None = None,
+def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: Params | None = None,
                    sigma: npt.ArrayLike | None = None, free: Sequence[str] = ("r_p", "tmr", "v_h")) -> Fit:
     """R_P, TMR and V_h from measured currents of one junction, by least squares.
 
@@ -82,6 +83,7 @@ def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, 
     Raises DataError for malformed data, and where they leave a parameter undetermined (1 sigma above half its value),
     saying what is missing.
     """
+    p = None if p is None else as_params(p)
     base, names = _NOTHING if p is None else p, _free(p, free)
     v, i, state, sigma = _curves(v, i, state, sigma)
     if v.size < len(names) + (sigma is None):
@@ -211,7 +213,7 @@ def _inverse(information: Array, variance: float, names: Sequence[str], missing:
 # Switching
 
 
-def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: MTJParams,
+def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: Params,
                   state: npt.ArrayLike, *, exponent: int = 2, method: Method | None = None) -> Fit:
     """V_c0 and Delta of one junction from how often pulses switched it, by maximum likelihood.
 
@@ -228,6 +230,7 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
     Raises DataError for malformed data, data that do not determine both (1 sigma above half the value), an unknown tau_d,
     exponent 1 with "fokker-planck", and a p with xi (unsupported).
     """
+    p = as_params(p)
     start_state, tau = _single(p, state, exponent)
     if method not in (None, "formula", "fokker-planck") or (method == "fokker-planck" and exponent == 1):
         raise DataError(f"a fit of switching has the methods 'fokker-planck', of exponent 2 only, and 'formula'; got {method!r} "

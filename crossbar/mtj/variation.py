@@ -27,6 +27,7 @@ from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.presets import Params, as_params
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -61,11 +62,11 @@ class Variation:
         check_law(self.distribution)
 
 
-def sample(p: MTJParams, variation: Variation, shape: Shape, rng: np.random.Generator, *,
+def sample(p: Params, variation: Variation, shape: Shape, rng: np.random.Generator, *,
            max_unstable: float = 0.0) -> MTJParams:
     """Devices of an array, drawn around nominal ones.
 
-    p : MTJParams whose fields broadcast to `shape`: the nominal values.
+    p : MTJParams whose fields broadcast to `shape`, or a preset's name: the nominal values.
     max_unstable : share of devices that may come out unusable (K_eff <= 0, or a factor of the normal law that is not
         positive). They are drawn again, all causes anew, and a UserWarning says how many.
     Returns MTJParams of `shape`; fields that nothing moves stay as they are.
@@ -79,6 +80,7 @@ def sample(p: MTJParams, variation: Variation, shape: Shape, rng: np.random.Gene
     """
     if not isinstance(variation, Variation):
         raise DataError(f"a variation is xb.mtj.Variation(diameter=0.03, ...), not {type(variation).__name__}")
+    p = as_params(p)
     shape, max_unstable = _shape(shape), _share(max_unstable, "max_unstable")
     _require(p, variation, shape)
     size = math.prod(shape)

@@ -47,13 +47,7 @@ class DifferentialPairs:
     unit: float = None                  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        params: object = self.params
-        if isinstance(params, str):
-            if params not in mtj.presets:
-                raise DataError(f"no preset {params!r}; there are {', '.join(mtj.presets)}")
-            params = mtj.presets[params]
-        if not isinstance(params, mtj.MTJParams):
-            raise DataError("a pair needs MTJParams or the name of a preset")
+        params = mtj.as_params(self.params)
         object.__setattr__(self, "params", params)
         unit = np.mean(params.g_p - np.asarray(params.g_ap)) if self.unit is None else self.unit
         object.__setattr__(self, "unit", positive(unit, "the conductance G_P - G_AP of weight 1 [S]"))
