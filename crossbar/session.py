@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossbar import doubts
 from crossbar.analysis import Sweep, dc_sweep, operating_point
 from crossbar.errors import CrossbarError, DataError
 from crossbar.netlist import Deck, read_netlist
@@ -126,7 +127,11 @@ def write(deck: Deck, card: WriteAnalysis, *, repeats: int | None = None, map: C
     from crossbar.writing import Pulse, Verify, program
     array = PassiveArray.from_xbar(deck.arrays[card.array])
     try:
-        return program(array, card.target, pulse=Pulse(card.amplitude, card.width), scheme=card.scheme,
+        with doubts.remaking():  # what is doubtful is said with the card's place
+            pulse = Pulse(card.amplitude, card.width)
+        if pulse.doubtful:
+            doubts.warn(f"{card.place}: .write {card.array}: {pulse.doubtful}")
+        return program(array, card.target, pulse=pulse, scheme=card.scheme,
                        order=card.order,  # type: ignore[arg-type]
                        verify=None if card.verify is None else Verify(card.verify), repeats=repeats, map=map,
                        rng=np.random.default_rng(card.seed))

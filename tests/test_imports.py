@@ -18,15 +18,16 @@ ROOT = Path(crossbar.__file__).parent
 #: Floors from the ground up; a module may import those below its own floor and those of its own part (the
 #: first name).
 FLOORS = [
-    {"threads", "lazy"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"},
-    {"circuit"}, {"topology"},
+    {"threads", "lazy"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"doubts"}, {"mtj"},
+    {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
     {"netlist"}, {"solvers"}, {"mna"}, {"lattice"}, {"recognise"}, {"folded"}, {"attached"}, {"coupled"}, {"points"},
     {"analysis"}, {"arrays"}, {"writing"}, {"io"}, {"session"}, {"nn"}, {"plots"},
     {"studies"}, {"cli"}, {"__main__"}]
 #: What is stricter than its floor: these parts import nothing else of the package.
 ONLY = {
     "threads": set(), "lazy": set(), "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
-    "mtj": {"checks", "errors", "lazy", "memory", "units"}, "checks": {"errors", "memory"},
+    "mtj": {"checks", "doubts", "errors", "lazy", "memory", "units"}, "checks": {"errors", "memory"},
+    "doubts": {"errors"},
     "solvers": {"errors"}, "topology": {"circuit", "elements", "errors"},
     "matrices": {"errors", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))

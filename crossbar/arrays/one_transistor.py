@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.arrays.blocks import Hints, gather, in_states, of_batch, replaced, stack
+from crossbar.arrays.conductances import as_cells
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.arrays.idle import Folded, busy_rows
-from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, IntArray, Mask
-from crossbar.elements.cells import Cells, LinearCells
+from crossbar.elements.cells import Cells
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
 from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
@@ -49,6 +49,7 @@ class OneTransistorArray:
     r_bit, r_source : wire segment resistance [ohm], scalar, or (M+1, N) with the leads; orthogonal r_source (M, N+1).
     r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
     Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    Warns of linear cells that conduct 1 S or more: they are probably resistances.
     """
 
     cells: TransistorCells
@@ -88,7 +89,7 @@ class OneTransistorArray:
 
     def with_cells(self, cells: Cells | npt.ArrayLike) -> "OneTransistorArray":
         """The same wires and transistors around other junctions."""
-        junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
+        junctions = cells if isinstance(cells, Cells) else as_cells(cells)
         if junctions.shape == self.shape and not junctions.stacked:
             return replaced(self, cells=replace(self.cells, cells=junctions))
         return OneTransistorArray(replace(self.cells, cells=junctions), r_bit=self.r_bit, r_source=self.r_source,
@@ -269,5 +270,4 @@ def _pairs(cells: Cells | TransistorCells | npt.ArrayLike, transistor: NMOS | No
         return cells
     if transistor is None:
         raise DataError("a 1T1R array needs transistor=NMOS(...)")
-    junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
-    return TransistorCells(cells=junctions, transistor=transistor, v_bulk=v_bulk)
+    return TransistorCells(cells=as_cells(cells), transistor=transistor, v_bulk=v_bulk)

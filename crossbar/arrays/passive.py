@@ -15,16 +15,17 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
-from crossbar import memory
+from crossbar import doubts, memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
+from crossbar.arrays.conductances import as_cells
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
 from crossbar.checks import real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
-from crossbar.elements.cells import Cells, LinearCells
+from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
@@ -45,6 +46,7 @@ class PassiveArray(ArrayAlgebra):
     r_word, r_bit : wire segment resistance [ohm], scalar, or (M, N+1) and (M+1, N) with the leads; 0 exact, inf open.
     r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
     Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    Warns of linear cells that conduct 1 S or more: they are probably resistances.
     """
 
     cells: Cells
@@ -58,7 +60,7 @@ class PassiveArray(ArrayAlgebra):
         if isinstance(cells, Cells) and cells.stacked:
             raise DataError("an array's cells are in one state; give others to solve(states=...)")
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
-        checked = {"cells": cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]")),
+        checked = {"cells": as_cells(cells),
                    "r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
                    "r_bit": wire_resistance(r_bit, (m + 1, n), "r_bit"),
                    "r_driver": driver_resistance(r_driver, (m, n))}
@@ -67,16 +69,21 @@ class PassiveArray(ArrayAlgebra):
 
     @classmethod
     def from_resistance(cls, resistance: npt.ArrayLike, **options: npt.ArrayLike) -> "PassiveArray":
-        """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell."""
+        """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell. Warns of
+        cells of 1 ohm or less, which are probably conductances."""
         r = real_array(resistance, "cell resistances [ohm]")
         if not (r > 0).all():
             raise DataError("cell resistances must be positive [ohm] (inf: open)")
-        return cls(1 / r, **options)
+        with doubts.remaking():
+            array = cls(1 / r, **options)
+        doubts.warn(doubts.of_resistances(r), "conductances [S] are taken by PassiveArray itself")
+        return array
 
     @classmethod
     def from_xbar(cls, xbar: Xbar) -> "PassiveArray":
         """The array of a circuit or deck (`deck.arrays["x1"]`), without what is attached to it."""
-        return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
+        with doubts.remaking():
+            return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -34,7 +34,7 @@ import scipy
 
 from crossbar import memory
 from crossbar.checks import real_array
-from crossbar.errors import DataError
+from crossbar.errors import CrossbarWarning, DataError
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.likelihood import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
@@ -226,7 +226,8 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
         1 / `table.I_MAX` of the highest current. "formula": (1) or, with exponent=1, (2), whose default it is; for pulses
         far longer than 100 tau_D over barriers of several kT, else biased.
     Returns a Fit of v_c0_p or v_c0_ap [V] and delta. Of a formula, points whose barrier at the solution is below LEAST_BARRIER
-    are left out, with a UserWarning: `used` says which ones entered. A deviance far above dof means that the law does not hold.
+    are left out, with a CrossbarWarning: `used` says which ones entered.
+    A deviance far above dof means that the law does not hold.
     Raises DataError for malformed data, data that do not determine both (1 sigma above half the value), an unknown tau_d,
     exponent 1 with "fokker-planck", and a p with xi (unsupported).
     """
@@ -249,7 +250,7 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
         x, used = solve_tabulated(kept), np.ones(v.size, dtype=bool)
     if not used.all():
         warnings.warn(f"{np.count_nonzero(~used)} of {used.size} points are left out: their barrier Delta (1 - i)^{exponent} is "
-                      f"below {LEAST_BARRIER:g}, beyond thermal activation", UserWarning, stacklevel=2)
+                      f"below {LEAST_BARRIER:g}, beyond thermal activation", CrossbarWarning, stacklevel=2)
     i_c0, delta = np.exp(x)
     name = "v_c0_p" if start_state > 0 else "v_c0_ap"
     v_c0 = float(p.replace(i_c0_p=i_c0, i_c0_ap=i_c0).v_c0(start_state))

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.checks import generator, real_array
-from crossbar.errors import DataError
+from crossbar.errors import CrossbarWarning, DataError
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.presets import Params, as_params
@@ -68,7 +68,7 @@ def sample(p: Params, variation: Variation, shape: Shape, rng: np.random.Generat
 
     p : MTJParams whose fields broadcast to `shape`, or a preset's name: the nominal values.
     max_unstable : share of devices that may come out unusable (K_eff <= 0, or a factor of the normal law that is not
-        positive). They are drawn again, all causes anew, and a UserWarning says how many.
+        positive). They are drawn again, all causes anew, and a CrossbarWarning says how many.
     Returns MTJParams of `shape`; fields that nothing moves stay as they are.
 
     Where RA or diameter is unknown, both scale r_p. Where the magnetism is (no diameter, thickness, m_s or k_i), the area
@@ -159,7 +159,7 @@ def _judge(bad: Mapping[str, Mask], count: int, size: int, allowed: float) -> No
     if count > allowed * size:
         raise DataError(f"{text}: a share of {count / size:.3g} where max_unstable = {allowed:.3g}. Reduce the variation, take "
                         "a more stable junction, or raise max_unstable to have them drawn again")
-    warnings.warn(f"{text} and were drawn again", UserWarning, stacklevel=3)
+    warnings.warn(f"{text} and were drawn again", CrossbarWarning, stacklevel=3)
 
 
 def _varied(p: MTJParams, factors: Mapping[str, Array], shape: tuple[int, ...]) -> MTJParams:

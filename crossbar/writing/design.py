@@ -5,7 +5,7 @@ its middle, farthest from whatever drives the lines, all others conducting best 
 state that what they see opposes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ def pulse_for_error(array: WritableArray, error: float, *, width: Any = None, am
         given = Pulse(1.0, width)
         _scalars(given.width, "width [s]")
         found = [bench.amplitude(d, float(given.width[d < 0]), error, breakdown) for d in DIRECTIONS]
-        return replace(given, amplitude=tuple(found))
+        return given.with_values(amplitude=tuple(found))
     if error < 1e-15:
         raise DataError(f"an error rate of {error:.3g} is found by amplitude only: give width")
     given, found = Pulse(amplitude, 1e-9), []
@@ -103,7 +103,7 @@ def pulse_for_error(array: WritableArray, error: float, *, width: Any = None, am
         if np.abs(volts).max() > breakdown:
             raise DataError(f"a junction would see {np.abs(volts).max():.4g} V, beyond the breakdown limit of {breakdown:g} V")
         found.append(float(np.max(mtj.pulse_width(1 - error, volts, bench.of(bench.rows, bench.columns), -direction))))
-    return replace(given, width=tuple(found))
+    return given.with_values(width=tuple(found))
 
 
 def cheapest_pulse(array: WritableArray, error: float, *, widths: tuple[float, float] = (1e-9, 100e-9),
@@ -159,7 +159,7 @@ def compensated(array: WritableArray, target: npt.ArrayLike, pulse: Pulse, *, sc
             for group in groups:
                 if group.size:
                     out[row, group] = bench.lifted(row, group, direction, aim[row, group])
-    return replace(pulse, amplitude=(out, out), width=pulse.width)
+    return pulse.with_values(amplitude=(out, out))
 
 
 def write_window(array: WritableArray, amplitudes: npt.ArrayLike, width: float, *,

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from crossbar import memory, mtj
+from crossbar import doubts, memory, mtj
 from crossbar.arrays import PassiveArray
 from crossbar.checks import generator, real_array
 from crossbar.elements.base import Array, Mask
@@ -187,7 +187,8 @@ class _Write:
         """States (B, M, N) as they read, row by row; those of writes that are not active are not looked at."""
         live, found = _live(active), np.array(self.target)
         nothing = np.zeros(self.states[live, 0].shape, bool)
-        pulse = Pulse(verify.read, verify.read_width)
+        with doubts.remaking():
+            pulse = Pulse(verify.read, verify.read_width)
         for row in tqdm(range(self.array.shape[0]), desc="read", unit="row", delay=3, disable=None, leave=False):
             drives, sides = self.plan.scheme.read(self.array, row, verify.read)
             solution = self.operate(live, partial(_constant, drives), pulse, verify.read_width, row, nothing)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossbar import memory, mtj
+from crossbar import doubts, memory, mtj
 from crossbar.arrays import OneTransistorArray
 from crossbar.checks import generator, real_array
 from crossbar.elements.base import Array, IntArray, Mask
@@ -84,6 +84,7 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
     rate, step, total = (number(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
+    doubts.warn(doubts.of_width(total))
     if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer | None) or repeats is not None and repeats < 1:
         raise DataError(f"repeats is a number of updates, at least 1, got {repeats!r}")
     batch = 1 if repeats is None else int(repeats)

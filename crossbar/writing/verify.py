@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.elements.base import Array
 from crossbar.elements.cells import MTJCells
@@ -46,6 +47,7 @@ class Verify:
                 raise DataError(f"write-verify's {name} must be a finite number{'' if low is None else ' above 0'}, got "
                                 f"{getattr(self, name)!r}")
 
+        doubts.warn(doubts.of_width(self.read_width))
         if (self.max_pulses - 1) * np.log(self.width_factor) > 20:
             raise DataError(f"write-verify would lengthen pulses {self.width_factor:g}^{self.max_pulses - 1} times")
 
