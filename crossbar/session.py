@@ -1,6 +1,7 @@
 """Run a deck: every analysis and write, in order, each result under its name; what follows a write sees the states it left."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from crossbar import doubts
 from crossbar.analysis import Sweep, dc_sweep, operating_point
+from crossbar.checks import instance
 from crossbar.errors import CrossbarError, DataError
 from crossbar.netlist import Deck, read_netlist
 from crossbar.netlist.deck import DcAnalysis, OpAnalysis, WriteAnalysis
@@ -147,6 +149,7 @@ def run(deck: Deck | str | Path) -> Run:
     Raises what `read_netlist` and `analyses` raise; `partial` of the error is then a Run of what was finished.
     """
     if not isinstance(deck, Deck):
+        instance(deck, (str, os.PathLike), "run: a Deck, or the path of one,")
         deck = read_netlist(deck)
     done = Run(deck, {})
     try:

@@ -15,7 +15,7 @@ from crossbar.arrays.drives import Drive
 from crossbar.arrays.reading import ReadBreakdown, SenseMargin
 from crossbar.arrays.schemes import Scheme, as_scheme, check_sides
 from crossbar.arrays.sensitivity import QUANTITIES, Sensitivity, sensitivity
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array, whole_numbers
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
@@ -71,8 +71,7 @@ class ArrayAlgebra(ABC):
             they are short, open or stuck.
         For back-propagation through a batch give w = dLoss/dI (batch, lines). Else as `sensitivity`.
         """
-        if by not in QUANTITIES:
-            raise DataError(f"by is one of {', '.join(QUANTITIES)}, not {by!r}")
+        choice(by, QUANTITIES, "by")
         found = self.sensitivity(word_left, word_right, bit_top, bit_bottom, output=output, weights=weights, rtol=rtol)
         return getattr(found, by)
 
@@ -84,11 +83,11 @@ class ArrayAlgebra(ABC):
         Linear cells with the same ends open for every input take K adjoint solves in all, others K an input. Raises SizeError
         where the result would not fit in memory: ask for fewer lines.
         """
-        if output not in SIDES:
-            raise DataError(f"output is one of {', '.join(SIDES)}, not {output!r}")
+        choice(output, SIDES, "output")
         count = lines_of(output, self.shape)
-        k = np.arange(count) if lines is None else np.asarray(lines)
-        if k.dtype.kind not in "iu" or k.ndim != 1 or not k.size or not ((0 <= k) & (k < count)).all():
+        wanted = f"lines of {output}, from 0 to {count - 1}"
+        k = np.arange(count) if lines is None else whole_numbers(lines, wanted)
+        if k.ndim != 1 or not k.size or not ((0 <= k) & (k < count)).all():
             raise DataError(f"lines of {output} are a list of numbers from 0 to {count - 1}, not {lines!r}")
         weights = np.eye(count)[k]
         drives = (word_left, word_right, bit_top, bit_bottom)

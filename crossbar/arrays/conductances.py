@@ -10,7 +10,8 @@ from crossbar.elements.cells import Cells, LinearCells
 def as_cells(cells: Cells | npt.ArrayLike) -> Cells:
     """Cells as they are, or linear ones of conductances (M, N) [S].
 
-    Raises DataError for what is neither. Warns of sound linear cells that conduct as much as only resistances do by their numbers.
+    Raises DataError for what is neither. Warns of sound linear cells that conduct as much as only
+    resistances do by their numbers.
     """
     if not isinstance(cells, Cells):
         cells = LinearCells(g=real_array(cells, "cells [S]"))

@@ -20,6 +20,7 @@ from crossbar.arrays.blocks import Hints, gather, in_states, of_batch, replaced,
 from crossbar.arrays.conductances import as_cells
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.arrays.idle import Folded, busy_rows
+from crossbar.checks import choice
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, IntArray, Mask
@@ -62,8 +63,7 @@ class OneTransistorArray:
                  r_bit: npt.ArrayLike = 2.0, r_source: npt.ArrayLike = 2.0,
                  source_lines: Literal["parallel", "orthogonal"] = "parallel",
                  r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
-        if source_lines not in ("parallel", "orthogonal"):
-            raise DataError(f'source_lines is "parallel" or "orthogonal", not {source_lines!r}')
+        choice(source_lines, ("parallel", "orthogonal"), "source_lines")
         pairs = _pairs(cells, transistor, v_bulk)
         m, n = pairs.shape
         if pairs.cells.stacked:

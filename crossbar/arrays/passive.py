@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import doubts, memory
@@ -20,9 +19,9 @@ from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
 from crossbar.arrays.conductances import as_cells
-from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
+from crossbar.arrays.drives import Drive, Drives, add_sources, applied_volts, pieces
 from crossbar.attached import cell_law
-from crossbar.checks import real_array
+from crossbar.checks import choice, instance, real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells
@@ -82,6 +81,7 @@ class PassiveArray(ArrayAlgebra):
     @classmethod
     def from_xbar(cls, xbar: Xbar) -> "PassiveArray":
         """The array of a circuit or deck (`deck.arrays["x1"]`), without what is attached to it."""
+        instance(xbar, Xbar, 'from_xbar: an array of a circuit, deck.arrays["x1"],')
         with doubts.remaking():
             return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
 
@@ -135,11 +135,14 @@ class PassiveArray(ArrayAlgebra):
         """
         if not self.cells.linear:
             raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
-        if source not in SIDES or sink not in SIDES or source == sink:
+        choice(source, SIDES, "transfer's source")
+        choice(sink, SIDES, "transfer's sink")
+        if source == sink:
             raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
         if wrong := others.keys() - (set(SIDES) - {source, sink}):
             raise DataError(f"transfer: no further sides: {', '.join(sorted(wrong))}; there are {', '.join(SIDES)}")
-        if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
+        held = [applied_volts(side, v) for side, v in others.items() if v is not None]
+        if any(volts.any() for volts in held):
             raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
         n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)
         driven, read = (source, sink) if n_source <= n_sink else (sink, source)

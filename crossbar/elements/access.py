@@ -17,12 +17,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import finite_number, instance
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
 from crossbar.elements.fields import matrices, pick_rows
 from crossbar.elements.series import Series, junction_matrices
 from crossbar.elements.transistor import NMOS, NMOSes
-from crossbar.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,9 +39,8 @@ class TransistorCells:
 
     def __post_init__(self) -> None:
         junction_matrices(self.cells)
-        self.transistor.must_fit(self.cells.shape)
-        if not (np.ndim(self.v_bulk) == 0 and np.isfinite(self.v_bulk)):
-            raise DataError(f"v_bulk must be a finite number [V], got {self.v_bulk!r}")
+        instance(self.transistor, NMOS, "transistor: an NMOS").must_fit(self.cells.shape)
+        object.__setattr__(self, "v_bulk", finite_number(self.v_bulk, "v_bulk [V]"))
 
     @property
     def shape(self) -> tuple[int, int]:

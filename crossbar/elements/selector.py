@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import instance
 from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
@@ -107,7 +108,7 @@ class SelectorCells(Cells):
 
     def __post_init__(self) -> None:
         junction_matrices(self.cells)
-        self.selector.must_fit(self.cells.shape)
+        instance(self.selector, Selector, "selector: a Selector").must_fit(self.cells.shape)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crossbar.checks import instance
 from crossbar.circuit import Circuit
 from crossbar.elements.xbar import Xbar
 from crossbar.errors import DataError, NetlistError
@@ -219,6 +220,8 @@ def read_netlist(path: str | Path) -> Deck:
 def parse_netlist(text: str, path: str = "<string>") -> Deck:
     """Understand the text of a deck. Raises NetlistError listing every mistake at once; `path` names the text in messages and
     is where relative file names start from."""
+    instance(text, str, "parse_netlist: the text of a deck, a str,")
+    instance(path, str, "parse_netlist: the path of a deck, a str,")
     problems = Problems()
     title, lines = logical_lines(text, path, problems, title=True)
     deck = Deck(parse_lines(title, lines, path, problems), path)
