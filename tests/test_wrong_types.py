@@ -27,6 +27,7 @@ ARGUMENTS = {
     "from_xbar": xb.PassiveArray.from_xbar,
     "text of a deck": xb.parse_netlist,
     "path of a deck": lambda x: xb.parse_netlist("title\n.end\n", x),
+    "read_netlist": xb.read_netlist,
     "run": xb.run,
     "transfer's source": lambda x: ARRAY.transfer(x, "bit_bottom"),
     "transfer's sink": lambda x: ARRAY.transfer("word_left", x),

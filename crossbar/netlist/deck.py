@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,7 @@ def _outputs(tokens: list[Token]) -> list[str]:
 
 def read_netlist(path: str | Path) -> Deck:
     """Read a deck. Raises OSError where there is no file, DataError if it is no text, NetlistError with every mistake."""
+    instance(path, (str, PathLike), "read_netlist: the path of a deck")
     return parse_netlist(read_text(Path(path)), path=str(path))
 
 
