@@ -32,6 +32,8 @@ ARGUMENTS = {
     "transfer's source": lambda x: ARRAY.transfer(x, "bit_bottom"),
     "transfer's sink": lambda x: ARRAY.transfer("word_left", x),
     "a side": ARRAY.terminal_conductance,
+    "method": lambda x: ARRAY.solve(word_left=0.1, method=x),
+    "keep": lambda x: ARRAY.solve(word_left=0.1, keep=x),
     "output": lambda x: ARRAY.jacobian(word_left=0.1, output=x),
     "by": lambda x: ARRAY.gradient(word_left=0.1, by=x),
     "at is": lambda x: ARRAY.effective_conductance(at=x),

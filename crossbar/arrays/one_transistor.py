@@ -111,8 +111,7 @@ class OneTransistorArray:
         drives, junctions = self._drives(gate, given), in_states(self.cells.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
-        if keep not in ("nodes", "terminals"):
-            raise DataError('keep is "nodes" or "terminals"')
+        choice(keep, ("nodes", "terminals"), "keep")
         if not rtol > 0:
             raise DataError("rtol must be positive")
         cells = self.shape[0] * self.shape[1]

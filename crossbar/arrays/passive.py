@@ -112,8 +112,8 @@ class PassiveArray(ArrayAlgebra):
         drives, junctions = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape), in_states(self.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
-        if method not in ("lines", "general") or keep not in ("nodes", "terminals"):
-            raise DataError('method is "lines" or "general", keep is "nodes" or "terminals"')
+        choice(method, ("lines", "general"), "method")
+        choice(keep, ("nodes", "terminals"), "keep")
         if not rtol > 0:
             raise DataError("rtol must be positive")
         batch, cells = drives.batch, self.shape[0] * self.shape[1]
