@@ -32,6 +32,7 @@ from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes
 from crossbar.errors import DataError
 from crossbar.solvers import room
 from crossbar.solvers.lines import Law, Plane, PlanesSolution, solve_planes
+from crossbar.summaries import block, spread
 
 _BYTES_A_CELL = 40 * 8  # what the line solver holds for one input
 _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
@@ -76,6 +77,16 @@ class OneTransistorArray:
                    "r_driver": driver_resistance(r_driver, (m, n), _sides(parallel))}
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        m, n = self.shape
+        lines = "parallel to the bit lines" if self.parallel else "along the rows"
+        drivers = np.concatenate([r.ravel() for r in self.r_driver.values()])
+        return block(
+            f"OneTransistorArray of {m} x {n} cells, source lines {lines}", self.cells.kinds,
+            f"conductance at 0 V {spread(self.cells.cells.conductance, 'S')} (junctions)",
+            f"r_source {spread(self.r_source, 'ohm')}, r_bit {spread(self.r_bit, 'ohm')}, r_driver "
+            f"{spread(drivers, 'ohm')}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -31,6 +31,7 @@ from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nod
 from crossbar.errors import ConvergenceError, DataError
 from crossbar.solvers.coarse import MOST
 from crossbar.solvers.lines import Plane, solve_planes
+from crossbar.summaries import block, spread
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
 _BYTES_A_HAT = 24  # and node along a line, of the coarse grid
@@ -84,6 +85,15 @@ class PassiveArray(ArrayAlgebra):
         instance(xbar, Xbar, 'from_xbar: an array of a circuit, deck.arrays["x1"],')
         with doubts.remaking():
             return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
+
+    def __repr__(self) -> str:
+        m, n = self.shape
+        drivers = np.concatenate([r.ravel() for r in self.r_driver.values()])
+        return block(
+            f"PassiveArray of {m} x {n} cells", self.cells.kinds,
+            f"conductance at 0 V {spread(self.cells.conductance, 'S')}",
+            f"r_word {spread(self.r_word, 'ohm')}, r_bit {spread(self.r_bit, 'ohm')}, r_driver "
+            f"{spread(drivers, 'ohm')}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -34,6 +34,7 @@ from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.xbar import SIDES, connected_parts, lines_of, with_leads
 from crossbar.errors import DataError
 from crossbar.solvers.green import cell_resistance
+from crossbar.summaries import short_repr
 
 _TOGETHER = 2 ** 20  # reads x cells whose node voltages are kept at once
 _ONLY_PATH = 1e-3     # a cell's conductance over that between its nodes, below which rank-one updates lose digits
@@ -48,6 +49,8 @@ class ReadBreakdown:
     With one sense terminal, at the selected bit line, and nothing else connected to that line, its current is the sum of the
     currents of the line's cells: the selected one's own, and whatever came around it through others.
     """
+
+    __repr__ = short_repr
 
     scheme: Scheme
     voltage: float
@@ -74,6 +77,8 @@ class ReadBreakdown:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SenseMargin:
     """Read currents of a cell in both states, the others as they are; (...) is (M, N), or as the selection was."""
+
+    __repr__ = short_repr
 
     scheme: Scheme
     voltage: float

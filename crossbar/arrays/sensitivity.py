@@ -32,6 +32,7 @@ from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES, lines_of
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 _TOGETHER = 2 ** 16  # adjoints x cells solved in one call where each input has slopes of its own
 
@@ -65,6 +66,8 @@ class Sensitivity:
 
     Derivatives are 0 where no terminal reaches. Each is made when asked for.
     """
+
+    __repr__ = short_repr
 
     solution: ArraySolution  # the array
     adjoint: ArraySolution   # its linearised twin, driven at the outputs; voltages are per volt of weight

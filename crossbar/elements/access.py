@@ -23,6 +23,7 @@ from crossbar.elements.cells import Cells
 from crossbar.elements.fields import matrices, pick_rows
 from crossbar.elements.series import Series, junction_matrices
 from crossbar.elements.transistor import NMOS, NMOSes
+from crossbar.summaries import short_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +33,8 @@ class TransistorCells:
     cells : the junctions, LinearCells or MTJCells; transistor : fields that broadcast to (M, N); v_bulk : body voltage [V].
     Raises DataError where shapes do not fit.
     """
+
+    __repr__ = short_repr
 
     cells: Cells
     transistor: NMOS
@@ -46,6 +49,11 @@ class TransistorCells:
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.cells.shape
+
+    @property
+    def kinds(self) -> str:
+        """What the cells are, in a few words."""
+        return f"{self.cells.kinds}; NMOS {self.transistor.model}"
 
     def of_rows(self, rows: IntArray) -> "TransistorCells":
         """Those of some rows."""

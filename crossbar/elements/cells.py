@@ -22,6 +22,10 @@ from crossbar.elements.nonlinear import MTJs
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import brinkman
 from crossbar.mtj.variation import G_SHORT
+from crossbar.summaries import short_repr
+
+
+DEFECTS = ("short", "open", "stuck_p", "stuck_ap")  #: kinds of defects, the masks of mtj.Defects
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +49,11 @@ class Cells(ABC):
     @abstractmethod
     def batch(self, names: Sequence[str], nodes: IntArray, which: IntArray) -> Batch:
         """The cells with flat indices `which` as circuit elements between `nodes` (len(which), 2)."""
+
+    @property
+    def kinds(self) -> str:
+        """What the cells are, in a few words."""
+        return type(self).__name__
 
     @property
     def stacked(self) -> bool:
@@ -93,6 +102,8 @@ class LinearCells(Cells):
     broken : (M, N) cells that `with_defects` made short or open: the same in whatever state.
     Raises DataError if g is negative or not finite.
     """
+
+    __repr__ = short_repr
 
     g: Array
     broken: Mask | None = None
@@ -173,6 +184,8 @@ class MTJCells(Cells):
     Raises DataError for a state or m_z out of range, and for shapes that do not fit.
     """
 
+    __repr__ = short_repr
+
     params: mtj.MTJParams  # or str, which becomes them
     state: npt.ArrayLike | None = None
     defects: mtj.Defects | None = None
@@ -202,6 +215,18 @@ class MTJCells(Cells):
             object.__setattr__(self, "state", m_z.astype(np.int8))
 
     @property
+    def kinds(self) -> str:
+        if self.stacked:
+            return f"MTJCells in {self._m_z.size // np.prod(self.shape)} sets of states"
+        counts = {"P": self._m_z == 1, "AP": self._m_z == -1, "in between": np.abs(self._m_z) < 1}
+        if self.defects is not None:
+            sound = ~self.defects.mask
+            counts = {name: mask & sound for name, mask in counts.items()}
+            counts |= {name: getattr(self.defects, name) for name in DEFECTS}
+        numbers = {name: np.count_nonzero(mask) for name, mask in counts.items()}
+        return "MTJCells: " + ", ".join(f"{k} {name}" for name, k in numbers.items() if k)
+
+    @property
     def _m_z(self) -> Array:
         assert self.m_z is not None  # __post_init__ saw to it
         return self.m_z
@@ -222,8 +247,9 @@ class MTJCells(Cells):
         def some(x: npt.ArrayLike) -> npt.NDArray[Any]:
             return np.broadcast_to(np.asarray(x), self.shape)[rows]
         params = pick_rows(self.params, self.shape, rows)
-        defects = None if self.defects is None else mtj.Defects(**{k: some(getattr(self.defects, k)) for k in (
-            "short", "open", "stuck_p", "stuck_ap")})
+        defects = None
+        if self.defects is not None:
+            defects = mtj.Defects(**{k: some(getattr(self.defects, k)) for k in DEFECTS})
         g_short = self.g_short if np.ndim(self.g_short) == 0 else some(self.g_short)
         return MTJCells(params, defects=defects, g_short=g_short, m_z=self._m_z[..., rows, :])
 

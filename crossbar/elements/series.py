@@ -11,6 +11,7 @@ from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.fields import writable
 from crossbar.errors import ConvergenceError, DataError
+from crossbar.summaries import short_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,6 +20,8 @@ class Series:
 
     kind : number of the second device's law; junction, device : six matrices (1 or M, 1 or N) each; shape (M, N).
     """
+
+    __repr__ = short_repr
 
     kind: int
     junction: tuple[Array, ...]

@@ -40,6 +40,7 @@ from crossbar.mtj.likelihood import LEAST_BARRIER, Counts, Tabulated, Thermal, s
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.switching import TAU_0, Method
+from crossbar.summaries import short_repr
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -53,6 +54,8 @@ _NOTHING = MTJParams(r_p=1.0, thickness=None, k_i=None, m_s=None, alpha=None)  #
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
     """Fitted parameters with their uncertainties."""
+
+    __repr__ = short_repr
 
     params: MTJParams              # the junction with the fitted values
     names: tuple[str, ...]         # of the fitted parameters, in the order of `covariance`

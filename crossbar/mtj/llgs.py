@@ -36,6 +36,7 @@ from crossbar.mtj.parameters import GAMMA
 from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.streams import LANES, make_streams
 from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
+from crossbar.summaries import short_repr
 from crossbar.units import E_CHARGE, HBAR, MU_0
 
 Channels = Callable[[Array], Array]  # times (k,) [s] -> a drive's rows, (k or 1, DRIVES, n or 1)
@@ -62,6 +63,8 @@ class Trajectories:
 
     switched: the latch, a Schmitt trigger on m.p_1 that sees every step, ended on the other side than it began.
     """
+
+    __repr__ = short_repr
 
     time: Array            # (k,) [s], from 0 to the duration
     m: Array               # (k, n, 3)

@@ -30,6 +30,7 @@ import numpy.typing as npt
 from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.mtj.brief import junctions
 from crossbar.mtj.conduction import as_state, current
 from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0
 
@@ -85,6 +86,8 @@ class MTJParams:
     v_c0_ap: Value | None = _entry(None, "V", 0, 100)           # given instead of i_c0_ap
 
     _given: ClassVar[frozenset[str]] = frozenset()  # of an instance: the fields that define it; the others follow
+
+    __repr__ = junctions
 
     def __post_init__(self) -> None:
         for entry in fields(self):

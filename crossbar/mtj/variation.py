@@ -28,6 +28,7 @@ from crossbar.errors import CrossbarWarning, DataError
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.presets import Params, as_params
+from crossbar.summaries import short_repr
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -193,6 +194,8 @@ class Defects:
 
     Raises DataError for masks that are not boolean, do not broadcast or overlap.
     """
+
+    __repr__ = short_repr
 
     short: Mask = _NOWHERE     # pinhole in the barrier: a resistor of 1 / g_short
     open: Mask = _NOWHERE      # no contact: carries no current

@@ -26,6 +26,7 @@ from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 #: Wire segment resistance [ohm]: of both planes, or (word, bit).
 Wire = float | tuple[npt.ArrayLike, npt.ArrayLike]
@@ -42,6 +43,8 @@ class DifferentialPairs:
     unit : conductance [S] of weight 1, by which the digital side divides; None: the mean of G_P - G_AP.
     Raises DataError for an unknown preset, or where P and AP conduct alike.
     """
+
+    __repr__ = short_repr
 
     params: mtj.MTJParams = "daffodil"  # type: ignore[assignment]
     unit: float = None                  # type: ignore[assignment]
@@ -99,6 +102,8 @@ class PairArray:
     at 0 V at the same ends; their cells carry what the voltage drops along the wires let through.
     Raises DataError where the array is too small for the matrix or v_read is not positive.
     """
+
+    __repr__ = short_repr
 
     array: PassiveArray
     inputs: int

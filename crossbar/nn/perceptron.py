@@ -24,6 +24,7 @@ from crossbar.errors import DataError
 from crossbar.nn import metrics
 from crossbar.nn.mapping import (DifferentialPairs, Driver, PairArray, Shape, Wire, as_pairs, floats,
                                  matrix, pair_states, positive, vectors)
+from crossbar.summaries import short_repr
 
 #: The name of an activation, for all layers, or one name a layer.
 Activation = str | Sequence[str]
@@ -64,6 +65,8 @@ class Layer:
     states : (inputs, 2 outputs) +1 / -1 if the layer was given as devices, whose pairs the weights then are.
     """
 
+    __repr__ = short_repr
+
     weights: Array
     bias: Array
     states: npt.NDArray[np.int8] | None = None
@@ -93,6 +96,8 @@ class Perceptron(Network):
     g_norm : scalar or one a layer, divides the product; kept as a tuple.
     Raises DataError where layers do not fit each other or an activation is unknown.
     """
+
+    __repr__ = short_repr
 
     layers: Sequence[Layer]
     activation: Activation = "tanh"
@@ -160,6 +165,8 @@ class Perceptron(Network):
 class HardwareLayer:
     """One layer on an array; bias (outputs,) is added digitally."""
 
+    __repr__ = short_repr
+
     array: PairArray
     bias: Array
 
@@ -167,6 +174,8 @@ class HardwareLayer:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
     """One layer's way from inputs to activations; (...) is () or (samples,)."""
+
+    __repr__ = short_repr
 
     x: Array                 # (..., inputs) activations that come in
     solution: ArraySolution  # of the array, with voltages, currents and residuals
@@ -181,6 +190,8 @@ class HardwarePerceptron(Network):
 
     Arrays of linear cells are solved once, for their transfer matrix; bias-dependent ones for every input.
     """
+
+    __repr__ = short_repr
 
     layers: tuple[HardwareLayer, ...]
     activation: Activation = "tanh"  # kept as a tuple

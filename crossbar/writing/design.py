@@ -18,6 +18,7 @@ from crossbar.checks import real_array
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import ConvergenceError, DataError
 from crossbar.mtj.fokker_planck import cumulative_hazard
+from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.pulses import DIRECTIONS, Pulse
@@ -36,6 +37,8 @@ class WriteWindow:
     """Error of the hardest cell to write and disturbance of the easiest to disturb against the amplitude; two columns, pulses to
     P and to AP."""
 
+    __repr__ = short_repr
+
     scheme: str
     width: float
     amplitude: Array       # (A,) [V]
@@ -53,6 +56,8 @@ class WriteWindow:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CheapestPulse:
     """The pulse of least energy at an error rate: pulse, energy of both directions [J] (to P, to AP) and its error rate."""
+
+    __repr__ = short_repr
 
     pulse: Pulse
     energy: tuple[float, float]

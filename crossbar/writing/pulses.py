@@ -10,6 +10,7 @@ from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 TO_P, TO_AP = 1, -1  # directions: the state that is written
 DIRECTIONS = (TO_P, TO_AP)
@@ -27,6 +28,8 @@ class Pulse:
     Raises DataError for what is not positive or has a wrong shape. Warns of durations of 0.1 s or
     more, which are probably nanoseconds.
     """
+
+    __repr__ = short_repr
 
     amplitude: Any
     width: Any

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.errors import DataError
+from crossbar.summaries import block, short_repr, spread
 from crossbar.units import format_si
 from crossbar.writing.junctions import Junctions, States
 from crossbar.writing.schemes import WritableArray
@@ -17,6 +18,8 @@ from crossbar.writing.schemes import WritableArray
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WriteEnergy:
     """Energy of all phases and reads [J]; (...) is () or (repeats,). The sources' is the sum of what the others dissipate."""
+
+    __repr__ = short_repr
 
     sources: Array             # (...)
     cells: Array               # (..., M, N), transistors included
@@ -136,6 +139,15 @@ class WriteReport:
                   f"time{per}: {format_si(float(np.mean(self.time)), 's')} in {self.phases} phases, {self.solves} solves, "
                   f"sum |KCL| / sum |cell current| {self.residual:.1e} at worst"]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """The head of `summary`, energy and certificate."""
+        written, errors, disturbed, *_ = self.summary().splitlines()
+        return block(
+            f"WriteReport: {written}", f"{errors}; {disturbed}",
+            f"energy {spread(self.energy.sources, 'J')}, time {spread(self.time, 's')}",
+            f"{self.phases} phases, {self.solves} solves, sum |KCL| / sum |cell current| "
+            f"{self.residual:.1e} at worst")
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as numbers and lists, for JSON."""

@@ -33,6 +33,7 @@ from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
 from crossbar.mtj.waveforms import number
 from crossbar.solvers.lines import threads
+from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
@@ -49,6 +50,8 @@ _BYTES_A_CELL = 40 * 8
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UpdateReport:
     """A finished update; (...) is () or (repeats,)."""
+
+    __repr__ = short_repr
 
     source: WritableArray
     states: States        # (..., M, N) after it

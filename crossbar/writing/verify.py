@@ -12,6 +12,7 @@ from crossbar.checks import real_array
 from crossbar.elements.base import Array
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution
 from crossbar.writing.pulses import Pulse
 from crossbar.writing.schemes import WritableArray, WriteScheme
@@ -29,6 +30,8 @@ class Verify:
     amplitude_step : [V] by which every further round of pulses is higher. width_factor : by which it is longer.
     Raises DataError for what is out of range.
     """
+
+    __repr__ = short_repr
 
     max_pulses: int = 8
     read: float = 0.1
