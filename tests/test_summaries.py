@@ -18,6 +18,8 @@ ARRAY = xb.PassiveArray(CELLS, r_word=2.0, r_bit=RNG.uniform(1, 2, (41, 30)))
 GATED = xb.OneTransistorArray(xb.MTJCells("mtj-60kT", np.ones(SHAPE, int)),
                               transistor=xb.NMOS(vto=0.4, kp=2e-4), source_lines="orthogonal")
 
+SWEPT = "a divider\nv1 in 0 1\nr1 in out 1k\nr2 out 0 1k\n.op\n"
+
 
 def solution():
     return ARRAY.solve(word_left=RNG.uniform(0, 0.2, (7, 40)), keep="terminals")
@@ -59,6 +61,11 @@ MADE = {
     "its cells": (lambda: ARRAY.to_circuit(word_left=0.1).flat[-1], ["MTJs(names=<1200 items>"]),
     "its wires": (lambda: ARRAY.to_circuit(word_left=0.1).flat[-2], ["Wires(names=<1200 items>"]),
     "array in a circuit": (lambda: ARRAY.to_circuit(word_left=0.1).arrays[0], ["Xbar(name='x'"]),
+    "operating point": (lambda: xb.operating_point(ARRAY.to_circuit(word_left=0.1)),
+                        ["70 nodes besides ground, 1 arrays", "node voltages 0 V to 100 mV",
+                         "largest |KCL|"]),
+    "sweep": (lambda: xb.dc_sweep(xb.parse_netlist(SWEPT).circuit, {"v1": np.linspace(0, 1, 400)}),
+              ["Sweep of 'a divider': v1 400 points 0 to 1", "largest |KCL|"]),
     "defects": (lambda: DEFECTS, ["short=<(40, 30), 1 true>"]),
     "margins": (lambda: xb.PassiveArray(np.full((9, 9), 1e-4)).sense_margin(states=(1e-4, 5e-5)),
                 ["SenseMargin(", "(9, 9)"]),
