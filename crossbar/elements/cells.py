@@ -176,7 +176,8 @@ class MTJCells(Cells):
     """Junctions, free layer on the word line.
 
     params : fields are scalars or broadcast to (M, N); or the name of a preset.
-    state : (M, N), whatever `crossbar.mtj.as_state` accepts; +1 parallel, -1 antiparallel.
+    state : (M, N), whatever `crossbar.mtj.as_state` accepts, 1 and 0 as well; kept as +1 parallel,
+        -1 antiparallel (`crossbar.mtj.states_as` gives other forms).
     defects : masks (M, N). A short is a resistor of g_short [S] (a number or (M, N)), an open cell carries
         nothing, a stuck one is in the state it is stuck in, whatever `state` says.
     m_z : (M, N) in [-1, 1], instead of state: cos(theta), for partly switched cells (a mean over domains or devices).

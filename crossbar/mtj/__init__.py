@@ -8,7 +8,7 @@ from crossbar.mtj.presets import Params, as_params, conductance, current, summar
 
 if TYPE_CHECKING:
     from crossbar.mtj.activations import LOGISTIC, TANH, ExactActivation, TabulatedActivation
-    from crossbar.mtj.conduction import as_state
+    from crossbar.mtj.conduction import as_state, states_as
     from crossbar.mtj.fitting import Fit, fit, fit_conduction, fit_switching
     from crossbar.mtj.fokker_planck import Evolution, evolve, mean_time
     from crossbar.mtj.langevin import AxialCells
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = lazy.names(__name__, {  # the same names again, each loaded when it is first asked for
     "activations": "ExactActivation LOGISTIC TANH TabulatedActivation",
-    "conduction": "as_state",
+    "conduction": "as_state states_as",
     "fitting": "Fit fit fit_conduction fit_switching",
     "fokker_planck": "Evolution evolve mean_time",
     "langevin": "AxialCells",

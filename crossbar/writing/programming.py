@@ -67,6 +67,7 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
 
     array : PassiveArray or OneTransistorArray of MTJCells(params, state); it stays as it is, the report holds the new one.
     target : (M, N) states, whatever `crossbar.mtj.as_state` accepts; or (repeats, M, N), a write each.
+        The report gives +1 (P) and -1 (AP) also where 1 and 0 were given: see `WriteReport.states_as`.
     scheme : "v/2", "v/3", "floating", "grounded", "1t1r", an xb.Scheme of line levels, or a WriteScheme.
     verify : reads and further pulses; None: every cell gets its pulse, right or wrong.
     order : "rows": all cells of a row that get the same state at once; "cells": one after the other.

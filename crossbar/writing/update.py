@@ -31,6 +31,7 @@ from crossbar.checks import generator, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
+from crossbar.mtj.conduction import StateForm, states_as
 from crossbar.mtj.waveforms import number
 from crossbar.solvers.lines import threads
 from crossbar.summaries import short_repr
@@ -54,7 +55,7 @@ class UpdateReport:
     __repr__ = short_repr
 
     source: WritableArray
-    states: States        # (..., M, N) after it
+    states: States        # (..., M, N) after it, +1 P, -1 AP; `states_as` gives other forms
     change: IntArray      # (..., M, N) +1: AP -> P, -1: P -> AP, 0: none
     wanted: Array         # (M, N) probability (1), with the sign of the weight's change
     probability: Array    # (..., M, N) that one of the phases flips the cell, in the state that it had then
@@ -62,6 +63,10 @@ class UpdateReport:
     time: float           # [s]
     phases: int           # array operations: 4, fewer where a quadrant is empty
     solves: int
+
+    def states_as(self, form: StateForm = "01") -> npt.NDArray[Any]:
+        """(..., M, N) states in a form of `crossbar.mtj.states_as`. Raises DataError for another."""
+        return states_as(self.states, form)
 
     @property
     def array(self) -> WritableArray:
