@@ -60,10 +60,10 @@ class PassiveArray(ArrayAlgebra):
         if isinstance(cells, Cells) and cells.stacked:
             raise DataError("an array's cells are in one state; give others to solve(states=...)")
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
-        checked = {"cells": as_cells(cells),
-                   "r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
+        checked = {"r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
                    "r_bit": wire_resistance(r_bit, (m + 1, n), "r_bit"),
-                   "r_driver": driver_resistance(r_driver, (m, n))}
+                   "r_driver": driver_resistance(r_driver, (m, n)),
+                   "cells": as_cells(cells)}
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
