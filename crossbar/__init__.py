@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from crossbar.elements.solution import ArraySolution, TransistorSolution
     from crossbar.elements.tables import TabulatedCells
     from crossbar.elements.transistor import NMOS
-    from crossbar.errors import ConvergenceError, CrossbarError, DataError, NetlistError, Problem, SizeError, TopologyError
+    from crossbar.errors import (ConvergenceError, CrossbarError, CrossbarWarning, DataError, NetlistError, Problem, SizeError,
+                                 TopologyError)
     from crossbar.expressions import ExpressionError
     from crossbar.io.rawfile import read_raw, write_raw
     from crossbar.io.tables import write_csv
@@ -49,7 +50,7 @@ __getattr__, __dir__, __all__ = lazy.names(__name__, {  # once more, loaded when
     "elements.solution": "ArraySolution TransistorSolution",
     "elements.tables": "TabulatedCells",
     "elements.transistor": "NMOS",
-    "errors": "ConvergenceError CrossbarError DataError NetlistError Problem SizeError TopologyError",
+    "errors": "ConvergenceError CrossbarError CrossbarWarning DataError NetlistError Problem SizeError TopologyError",
     "expressions": "ExpressionError",
     "io.rawfile": "read_raw write_raw",
     "io.tables": "write_csv",

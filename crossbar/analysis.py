@@ -23,6 +23,7 @@ from crossbar.mna import System, Tolerances, analyse
 from crossbar.points import Expanded, Joined, OperatingPoint, Unfolded
 from crossbar.recognise import LEAST
 from crossbar.solvers.newton import Ladder, Solver
+from crossbar.summaries import block, spread
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class Variable(Protocol):
         """The circuit with some sources, resistors or parameters set."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """Operating points over a grid. `sweep["v(out)"]` has one axis for each swept quantity, outermost first."""
 
@@ -150,6 +151,15 @@ class Sweep:
     iterations: int
     _columns: dict[str, int]
     _data: Array                 # (points, columns)
+
+    def __repr__(self) -> str:
+        """Title, what is swept, what is kept, certificate."""
+        axes = ", ".join(f"{name} {len(values)} points {spread(values, '')}"
+                         for name, values in self.axes.items())
+        return block(
+            f"Sweep of {self.circuit.title!r}: {axes}", f"{len(self._columns)} outputs kept",
+            f"{self.iterations} iterations, largest |KCL| {np.max(self.residual):.1e} A, of the "
+            f"currents at a node {np.max(self.relative_residual):.1e}")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ Node 0 is ground. The inner nodes of arrays have numbers behind the named ones a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from crossbar.elements.linear import CurrentSources, Resistors, VoltageSources, 
 from crossbar.elements.nonlinear import MTJs, join_mtjs
 from crossbar.elements.xbar import GridNames, Xbar
 from crossbar.errors import DataError
+from crossbar.summaries import block
 
 _OUTPUT = re.compile(r"(v|i|state)\((.*)\)")
 _INSIDE = re.compile(r"(.+)\.(wl|bl)\[\s*(\d+)\s*,\s*(\d+)\s*\]")
@@ -31,6 +33,16 @@ class Circuit:
     nodes: tuple[str, ...]      # lower case; nodes[0] is "0"
     batches: tuple[Batch, ...]
     arrays: tuple[Xbar, ...] = ()
+
+    def __repr__(self) -> str:
+        """Title, how many nodes and elements of each kind, arrays."""
+        counts: Counter[str] = Counter()
+        for batch in self.batches:
+            counts[type(batch).__name__] += len(batch.names)
+        elements = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        arrays = ", ".join(f"{a.name} of {a.shape[0]} x {a.shape[1]} cells" for a in self.arrays)
+        return block(f"Circuit {self.title!r}: {len(self.nodes) - 1} nodes besides ground",
+                     f"elements: {elements or 'none'}", f"arrays: {arrays or 'none'}")
 
     @property
     def array_names(self) -> frozenset[str]:

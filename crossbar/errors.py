@@ -67,3 +67,10 @@ class SizeError(CrossbarError):
 
 class DataError(CrossbarError):
     """A value, array or data file that does not mean what it should."""
+
+
+class CrossbarWarning(UserWarning):
+    """Something that can be computed but is probably not what was meant: `warnings.warn` shows it, the computation goes on.
+
+    `warnings.simplefilter("error", xb.CrossbarWarning)` makes errors of all of them.
+    """

@@ -23,17 +23,29 @@ from crossbar.errors import DataError
 from crossbar.folded import Folded
 from crossbar.mna import Kirchhoff, Plan, System
 from crossbar.solvers.newton import Root
+from crossbar.summaries import block, spread
 
 if TYPE_CHECKING:
     from crossbar.coupled import Coupled  # and with it numba, where there are arrays
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OperatingPoint(ABC):
     """A solved circuit. Voltages and currents by name: `v("out")`, `v("a", "b")`, `i("v1")`, `i("x1[3,7]")`."""
 
     circuit: Circuit
     certificate: Kirchhoff
+
+    def __repr__(self) -> str:
+        """Title, size, voltages, certificate."""
+        named = len(self.circuit.nodes)
+        arrays = len(self.circuit.arrays)
+        return block(
+            f"OperatingPoint of {self.circuit.title!r}: {named - 1} nodes besides ground, {arrays} "
+            "arrays",
+            f"node voltages {spread(self.voltages[1:named], 'V')}",
+            f"{self.method}: {self.iterations} iterations, largest |KCL| {self.residual:.1e} A, of "
+            f"the currents at a node {self.relative_residual:.1e}")
 
     @property
     def residual(self) -> float:
@@ -114,7 +126,7 @@ class OperatingPoint(ABC):
         raise DataError(f"there is no array {name!r}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Expanded(OperatingPoint):
     """Found on the general path: every array as its wires and cells."""
 
@@ -169,7 +181,7 @@ class Expanded(OperatingPoint):
             iterations=self.root.steps, method="general")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Joined(OperatingPoint):
     """Found with the arrays as blocks, see crossbar.coupled."""
 
@@ -209,7 +221,7 @@ class Joined(OperatingPoint):
         return self.solution.arrays[k]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unfolded(OperatingPoint):
     """Found with crossbars among the resistors folded into arrays, see crossbar.folded."""
 

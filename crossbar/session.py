@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossbar import doubts
 from crossbar.analysis import Sweep, dc_sweep, operating_point
+from crossbar.checks import instance
 from crossbar.errors import CrossbarError, DataError
 from crossbar.netlist import Deck, read_netlist
 from crossbar.netlist.deck import DcAnalysis, OpAnalysis, WriteAnalysis
@@ -128,7 +131,11 @@ def write(deck: Deck, card: WriteAnalysis, *, repeats: int | None = None, map: C
     from crossbar.writing import Pulse, Verify, program
     array = PassiveArray.from_xbar(deck.arrays[card.array])
     try:
-        return program(array, card.target, pulse=Pulse(card.amplitude, card.width), scheme=card.scheme,
+        with doubts.remaking():  # what is doubtful is said with the card's place
+            pulse = Pulse(card.amplitude, card.width)
+        if pulse.doubtful:
+            doubts.warn(f"{card.place}: .write {card.array}: {pulse.doubtful}")
+        return program(array, card.target, pulse=pulse, scheme=card.scheme,
                        order=card.order,  # type: ignore[arg-type]
                        verify=None if card.verify is None else Verify(card.verify), repeats=repeats, map=map,
                        rng=np.random.default_rng(card.seed))
@@ -144,6 +151,7 @@ def run(deck: Deck | str | Path) -> Run:
     Raises what `read_netlist` and `analyses` raise; `partial` of the error is then a Run of what was finished.
     """
     if not isinstance(deck, Deck):
+        instance(deck, (str, os.PathLike), "run: a Deck, or the path of one,")
         deck = read_netlist(deck)
     done = Run(deck, {})
     try:

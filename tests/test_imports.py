@@ -18,8 +18,8 @@ ROOT = Path(crossbar.__file__).parent
 #: Floors from the ground up; a module may import those below its own floor and those of its own part (the
 #: first name).
 FLOORS = [
-    {"threads", "launching", "lazy", "storage"}, {"errors", "kernel"}, {"units", "memory"},
-    {"checks", "expressions"}, {"mtj"}, {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
+    {"threads", "launching", "lazy", "storage"}, {"errors", "kernel"}, {"units", "memory"}, {"summaries"},
+    {"checks", "expressions"}, {"doubts"}, {"mtj"}, {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
     {"netlist"}, {"solvers"}, {"mna"}, {"lattice"}, {"recognise"}, {"folded"}, {"attached"}, {"coupled"}, {"points"},
     {"analysis"}, {"arrays"}, {"writing"}, {"io"}, {"session"}, {"nn"}, {"plots"},
     {"studies"}, {"cli"}, {"__main__"}]
@@ -27,7 +27,8 @@ FLOORS = [
 ONLY = {
     "threads": set(), "launching": set(), "lazy": set(), "storage": set(), "kernel": {"launching"},
     "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
-    "mtj": {"checks", "errors", "kernel", "lazy", "memory", "storage", "units"}, "checks": {"errors", "memory"},
+    "mtj": {"checks", "doubts", "errors", "kernel", "lazy", "memory", "storage", "summaries", "units"},
+    "checks": {"errors", "memory"}, "doubts": {"errors"}, "summaries": {"units"},
     "solvers": {"errors", "kernel"}, "topology": {"circuit", "elements", "errors"},
     "matrices": {"errors", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -166,12 +166,31 @@ def test_inputs_beyond_the_range_are_read_at_more_volts(rng):
 
 @pytest.mark.parametrize("kind", ["binary", "ternary", "real"])
 @pytest.mark.parametrize("options", [{}, {"activation": "sigmoid", "g_norm": 0.5}, {"activation": "linear"},
-                                     {"g_norm": (1.5, 0.7)}])
+                                     {"g_norm": (1.5, 0.7)}, {"activation": "relu"},
+                                     {"activation": ["relu", "linear"]}])
 def test_hardware_is_software_without_parasitics(rng, kind, options):
     net, x = network(rng, kind, **options), rng.uniform(-1, 1, (12, 7))
     hw = net.map(DifferentialPairs(LINEAR), r_wire=0.0)
     np.testing.assert_allclose(hw.forward(x), net.forward(x), rtol=0, atol=1e-12)
     assert (hw.predict(x) == net.predict(x)).all()
+
+
+def test_an_activation_for_each_layer(rng):
+    """relu, then none, written out; also given when the network is mapped, as lists or tuples."""
+    w1, b1 = rng.normal(size=(7, 5)), rng.normal(size=5)
+    w2, b2 = rng.normal(size=(5, 3)), rng.normal(size=3)
+    x = rng.uniform(-1, 1, (12, 7))
+    hidden = x @ w1 + b1
+    expected = np.where(hidden > 0, hidden, 0.0) @ w2 + b2
+    net = Perceptron.from_weights([(w1, b1), (w2, b2)], activation=["relu", "linear"])
+    np.testing.assert_allclose(net.forward(x), expected, rtol=1e-13)
+    assert (hidden < 0).any() and net.activation == ("relu", "linear")
+    other = Perceptron.from_weights([(w1, b1), (w2, b2)])
+    assert other.activation == ("tanh", "tanh")
+    for activation in (["relu", "linear"], ("relu", "linear")):
+        mapped = other.map(LINEAR, r_wire=0.0, activation=activation)
+        np.testing.assert_allclose(mapped.forward(x), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(mapped.trace(x)[-1].y, expected, rtol=0, atol=1e-8)
 
 
 def test_states_map_as_given(rng):
@@ -255,6 +274,11 @@ W, B = [[1.0, -1.0]], [0.0, 0.0]
     (lambda: Perceptron.from_weights([([["a", "b"]], B)]), "numbers"),
     (lambda: Perceptron.from_weights([(W, B), (W, B)]), "layer 0 has 2 outputs, layer 1 has 1 inputs"),
     (lambda: Perceptron.from_weights([(W, B)], activation="relu6"), "no activation"),
+    (lambda: Perceptron.from_weights([(W, B)], activation=["relu6"]), "no activation"),
+    (lambda: Perceptron.from_weights([(W, B)], activation=[["relu"]]), "no activation"),
+    (lambda: Perceptron.from_weights([(W, B)], activation=["relu"] * 2), "each of 1 layers"),
+    (lambda: Perceptron.from_weights([(W, B)], activation=None), "activation is a name"),
+    (lambda: Perceptron.from_weights([(W, B)]).map(activation=3), "activation is a name"),
     (lambda: Perceptron.from_weights([(W, B)], g_norm=0), "g_norm must be one positive number"),
     (lambda: Perceptron.from_weights([(W, B)], g_norm=(1, 2)), "one for each of 1 layers"),
     (lambda: Perceptron.from_states([([[1, 0, 1]], B)]), "2 outputs"),

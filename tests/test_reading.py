@@ -78,9 +78,9 @@ def test_a_batch_of_selections():
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: Scheme(name="bad", rows=np.nan, columns=0.0), "rows is a finite fraction"),
-    (lambda: Scheme(name="bad", rows=0.0, columns="half"), "columns is a finite fraction"),
-    (lambda: Scheme(name="bad", rows=0.0, columns=0.0, selected_row=None), "selected_row is a finite fraction"),
+    (lambda: Scheme(name="bad", rows=np.nan, columns=0.0), "rows, a fraction .* is one finite"),
+    (lambda: Scheme(name="bad", rows=0.0, columns="half"), "columns, a fraction"),
+    (lambda: Scheme(name="bad", rows=0.0, columns=0.0, selected_row=None), "selected_row, a fraction"),
     (lambda: OWN.drives((3, 4), 3, 0), "selected row: 3"),
     (lambda: OWN.drives((3, 4), 0, -1), "selected column: -1"),
     (lambda: OWN.drives((3, 4), 0.5, 0), "selected row"),

@@ -62,7 +62,7 @@ def test_refusals() -> None:
     with pytest.raises(xb.DataError, match="5 inputs do not fit 4 states"):
         array.solve(word_left=DRIVE, states=STATES[:4])
     with pytest.raises(xb.DataError, match="states are those of MTJCells"):
-        xb.PassiveArray(np.ones((M, N))).solve(word_left=0.1, states=STATES)
+        xb.PassiveArray(np.full((M, N), 1e-4)).solve(word_left=0.1, states=STATES)
     with pytest.raises(xb.DataError, match="in one state"):
         xb.PassiveArray(xb.MTJCells(P, STATES))
     with pytest.raises(xb.DataError, match="start is a solution"):

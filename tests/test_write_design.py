@@ -147,7 +147,7 @@ def test_window_bounds_what_a_write_disturbs(scheme: str, direction: int) -> Non
     (lambda: writing.pulse_for_error(WEAK, 1e-9, width=1e-9, scheme="1t1r"), "does not reach"),
     (lambda: writing.cheapest_pulse(passive(), 1e-5, widths=(1e-9, 1e-9)), "two limits"),
     (lambda: writing.cheapest_pulse(passive(), 1e-12, widths=(1e-10, 2e-10)), "no pulse of"),
-    (lambda: writing.pulse_for_error(passive(), 1e-6, width=np.ones((4, 1))), "is a number here"),
+    (lambda: writing.pulse_for_error(passive(), 1e-6, width=np.full((4, 1), 1e-8)), "is a number here"),
     (lambda: writing.pulse_for_error(passive(), 1e-6, amplitude=3.0), "breakdown limit"),
     (lambda: writing.pulse_for_error(passive(), 1e-17, amplitude=0.8), "found by amplitude only"),
     (lambda: writing.pulse_for_error(xb.PassiveArray(xb.MTJCells(P.replace(delta=2.0), -np.ones((2, 2)))), 0.7, width=1e-6),
@@ -217,7 +217,7 @@ def test_update_spares_what_takes_no_part() -> None:
 @pytest.mark.parametrize("changes, message", [
     ({"x": np.ones(3)}, "x must have shape"), ({"delta": np.full(N, np.nan)}, "delta must have shape"),
     ({"eta": 0.0}, "eta must be"), ({"duration": -1.0}, "duration"),
-    ({"array": xb.PassiveArray(np.ones((M, N)))}, "only MTJCells"),
+    ({"array": xb.PassiveArray(np.full((M, N), 1e-4))}, "only MTJCells"),
     ({"gate": 0.1}, "opens no transistor"), ({"breakdown": 0.1}, "breakdown limit"), ({"rng": 1}, "rng is"),
     ({"array": xb.OneTransistorArray(xb.MTJCells(P, AGAINST), transistor=xb.NMOS(kp=1e-6, vto=0.4))}, "no junction sees"),
 ])

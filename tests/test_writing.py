@@ -303,7 +303,7 @@ def test_trains_and_many_targets() -> None:
     ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is "rows" or "cells"'),
     ({"only": np.ones(SHAPE)}, "mask"), ({"repeats": 0}, "repeats is a number"), ({"breakdown": 0.0}, "breakdown is"),
     ({"rng": 3}, "rng is a numpy.random.Generator"),
-    ({"array": xb.PassiveArray(np.ones(SHAPE))}, "only MTJCells"),
+    ({"array": xb.PassiveArray(np.full(SHAPE, 1e-4))}, "only MTJCells"),
     ({"array": xb.PassiveArray(xb.MTJCells(P, m_z=np.zeros(SHAPE)))}, "states P and AP"),
     ({"array": passive(states(1), params=xb.mtj.presets["daffodil"])}, "needs delta"),
     ({"array": gated(states(1))}, "for passive arrays"),

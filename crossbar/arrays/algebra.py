@@ -17,7 +17,7 @@ from crossbar.arrays.drives import Drive
 from crossbar.arrays.reading import ReadBreakdown, SenseMargin
 from crossbar.arrays.schemes import Scheme, as_scheme, check_sides
 from crossbar.arrays.sensitivity import QUANTITIES, Sensitivity, sensitivity
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array, whole_numbers
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
@@ -69,11 +69,11 @@ class ArrayAlgebra(ABC):
         """Derivative (..., M, N) of F = sum_k w_k I_k with respect to a value of every cell: a vector-Jacobian product.
 
         by : "conductance", dF/dg [V], of any law: g is added beside the cell; "scale", dF/ds [A], the cell's current is
-            s i(v) at s = 1, for ohmic cells dF/dln g; "m_z", dF/dm_z [A], junctions only.
+            s i(v) at s = 1, for ohmic cells dF/dln g; "m_z", dF/dm_z [A], junctions only, 0 where
+            they are short, open or stuck.
         For back-propagation through a batch give w = dLoss/dI (batch, lines). Else as `sensitivity`.
         """
-        if by not in QUANTITIES:
-            raise DataError(f"by is one of {', '.join(QUANTITIES)}, not {by!r}")
+        choice(by, QUANTITIES, "by")
         found = self.sensitivity(word_left, word_right, bit_top, bit_bottom, output=output, weights=weights, rtol=rtol)
         return getattr(found, by)
 
@@ -85,11 +85,11 @@ class ArrayAlgebra(ABC):
         Linear cells with the same ends open for every input take K adjoint solves in all, others K an input. Raises SizeError
         where the result would not fit in memory: ask for fewer lines.
         """
-        if output not in SIDES:
-            raise DataError(f"output is one of {', '.join(SIDES)}, not {output!r}")
+        choice(output, SIDES, "output")
         count = lines_of(output, self.shape)
-        k = np.arange(count) if lines is None else np.asarray(lines)
-        if k.dtype.kind not in "iu" or k.ndim != 1 or not k.size or not ((0 <= k) & (k < count)).all():
+        wanted = f"lines of {output}, from 0 to {count - 1}"
+        k = np.arange(count) if lines is None else whole_numbers(lines, wanted)
+        if k.ndim != 1 or not k.size or not ((0 <= k) & (k < count)).all():
             raise DataError(f"lines of {output} are a list of numbers from 0 to {count - 1}, not {lines!r}")
         weights = np.eye(count)[k]
         drives = (word_left, word_right, bit_top, bit_bottom)
@@ -136,6 +136,7 @@ class ArrayAlgebra(ABC):
                      states: tuple[npt.ArrayLike, npt.ArrayLike] | None = None, sides: Sequence[str] = _READ_SIDES,
                      rtol: float = 1e-10) -> SenseMargin:
         """Sense current of each cell in P and in AP, all other cells as they are, and the difference.
+        A cell that is short, open or stuck stays what it is: its margin is 0.
 
         Cells as in `read_breakdown`; every cell of a linear array takes 2 (M + N) right-hand sides and a block elimination of
         O(max(M, N) min(M, N)^3) operations and max(M, N) min(M, N)^2 numbers, else each read is solved twice.

@@ -28,9 +28,11 @@ def in_states(cells: Cells, states: npt.ArrayLike | None) -> Cells:
         return cells
     if not isinstance(cells, MTJCells):
         raise DataError(f"states are those of MTJCells; these are {type(cells).__name__}")
-    if np.ndim(states) != 3 or np.shape(states)[1:] != cells.shape:
+    states = real_array(states, "states of the inputs")
+    if states.ndim != 3 or states.shape[1:] != cells.shape:
         m, n = cells.shape
-        raise DataError(f"states of the inputs must have shape (batch, {m}, {n}), got {np.shape(states)}")
+        raise DataError(f"states of the inputs must have shape (batch, {m}, {n}), got "
+                        f"{states.shape}")
     return cells.in_state(states)
 
 

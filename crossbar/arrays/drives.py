@@ -10,7 +10,7 @@ import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.checks import real_array
+from crossbar.checks import count, finite_number, real_array, whole_numbers
 from crossbar.circuit import CircuitBuilder
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import VoltageSources
@@ -21,13 +21,20 @@ Drive = npt.ArrayLike | None
 
 
 def only(lines: int, k: int | Sequence[int], volts: float = 0.0) -> "ma.MaskedArray":
-    """A drive (lines,) that holds line k (or each of several) at `volts` [V] and leaves the ends of the others open."""
-    chosen = np.zeros(lines, bool)
-    which = np.asarray(k)
-    if which.dtype.kind not in "iu" or not ((-lines <= which) & (which < lines)).all():
+    """A drive (lines,) that holds line k (or each of several) at `volts` [V] and leaves the ends of
+    the others open.
+
+    Raises DataError where lines is no count, k no line and volts no finite number.
+    """
+    lines = count(lines, "only: the number of lines")
+    memory.require(f"a drive of {lines} lines", 9.0 * lines)
+    driven_lines = whole_numbers(k, "only: the driven line, or lines,")
+    if not driven_lines.size or not ((-lines <= driven_lines) & (driven_lines < lines)).all():
         raise DataError(f"only: {k!r} is no line, or lines, of {lines}")
-    chosen[which] = True
-    return ma.array(np.full(lines, float(volts)), mask=~chosen)
+    volts = finite_number(volts, "only: the voltage [V]")
+    driven = np.zeros(lines, bool)
+    driven[driven_lines] = True
+    return ma.array(np.full(lines, volts), mask=~driven)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +128,17 @@ def add_sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> I
     return nodes
 
 
+def applied_volts(side: str, value: npt.ArrayLike) -> Array:
+    """Voltages of a side [V] as numbers, 0 where masked. Raises DataError for what are none."""
+    if isinstance(value, ma.MaskedArray):
+        value = value.filled(0.0)
+    return real_array(value, f"{side} [V]")
+
+
 def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
     if value is None:
         return np.zeros(lines), np.zeros(lines, bool)
-    volts = real_array(value.filled(0.0) if isinstance(value, ma.MaskedArray) else value, f"{side} [V]")
+    volts = applied_volts(side, value)
     if volts.ndim > 2 or (volts.ndim and volts.shape[-1] != lines) or volts.size == 0:
         raise DataError(f"{side} must be a scalar, ({lines},) or (batch, {lines}) [V], got shape {volts.shape}")
     if not np.isfinite(volts).all():

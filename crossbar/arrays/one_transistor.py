@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.arrays.blocks import Hints, gather, in_states, of_batch, replaced, stack
+from crossbar.arrays.conductances import as_cells
 from crossbar.arrays.drives import Drive, Drives, add_sources
 from crossbar.arrays.idle import Folded, busy_rows
-from crossbar.checks import real_array
+from crossbar.checks import choice
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, IntArray, Mask
-from crossbar.elements.cells import Cells, LinearCells
+from crossbar.elements.cells import Cells
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
 from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
@@ -33,6 +34,7 @@ from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes
 from crossbar.errors import DataError
 from crossbar.solvers import room
 from crossbar.solvers.lines import Law, Plane, PlanesSolution, solve_planes
+from crossbar.summaries import block, spread
 
 _BYTES_A_CELL = 40 * 8  # what the line solver holds for one input
 _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
@@ -51,6 +53,7 @@ class OneTransistorArray:
     r_bit, r_source : wire segment resistance [ohm], scalar, or (M+1, N) with the leads; orthogonal r_source (M, N+1).
     r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
     Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    Warns of linear cells that conduct 1 S or more: they are probably resistances.
     """
 
     cells: TransistorCells
@@ -63,8 +66,7 @@ class OneTransistorArray:
                  r_bit: npt.ArrayLike = 2.0, r_source: npt.ArrayLike = 2.0,
                  source_lines: Literal["parallel", "orthogonal"] = "parallel",
                  r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
-        if source_lines not in ("parallel", "orthogonal"):
-            raise DataError(f'source_lines is "parallel" or "orthogonal", not {source_lines!r}')
+        choice(source_lines, ("parallel", "orthogonal"), "source_lines")
         pairs = _pairs(cells, transistor, v_bulk)
         m, n = pairs.shape
         if pairs.cells.stacked:
@@ -78,6 +80,16 @@ class OneTransistorArray:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        m, n = self.shape
+        lines = "parallel to the bit lines" if self.parallel else "along the rows"
+        drivers = np.concatenate([r.ravel() for r in self.r_driver.values()])
+        return block(
+            f"OneTransistorArray of {m} x {n} cells, source lines {lines}", self.cells.kinds,
+            f"conductance at 0 V {spread(self.cells.cells.conductance, 'S')} (junctions)",
+            f"r_source {spread(self.r_source, 'ohm')}, r_bit {spread(self.r_bit, 'ohm')}, r_driver "
+            f"{spread(drivers, 'ohm')}")
+
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
@@ -90,7 +102,7 @@ class OneTransistorArray:
 
     def with_cells(self, cells: Cells | npt.ArrayLike) -> "OneTransistorArray":
         """The same wires and transistors around other junctions."""
-        junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
+        junctions = cells if isinstance(cells, Cells) else as_cells(cells)
         if junctions.shape == self.shape and not junctions.stacked:
             return replaced(self, cells=replace(self.cells, cells=junctions))
         return OneTransistorArray(replace(self.cells, cells=junctions), r_bit=self.r_bit, r_source=self.r_source,
@@ -112,8 +124,7 @@ class OneTransistorArray:
         drives, junctions = self._drives(gate, given), in_states(self.cells.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
-        if keep not in ("nodes", "terminals"):
-            raise DataError('keep is "nodes" or "terminals"')
+        choice(keep, ("nodes", "terminals"), "keep")
         if not rtol > 0:
             raise DataError("rtol must be positive")
         cells = self.shape[0] * self.shape[1]
@@ -272,5 +283,4 @@ def _pairs(cells: Cells | TransistorCells | npt.ArrayLike, transistor: NMOS | No
         return cells
     if transistor is None:
         raise DataError("a 1T1R array needs transistor=NMOS(...)")
-    junctions = cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]"))
-    return TransistorCells(cells=junctions, transistor=transistor, v_bulk=v_bulk)
+    return TransistorCells(cells=as_cells(cells), transistor=transistor, v_bulk=v_bulk)

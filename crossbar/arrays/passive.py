@@ -14,25 +14,26 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.ma as ma
 import numpy.typing as npt
 
-from crossbar import memory
+from crossbar import doubts, memory
 from crossbar.analysis import operating_point
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
-from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
+from crossbar.arrays.conductances import as_cells
+from crossbar.arrays.drives import Drive, Drives, add_sources, applied_volts, pieces
 from crossbar.attached import cell_law
-from crossbar.checks import real_array
+from crossbar.checks import choice, instance, real_array
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
-from crossbar.elements.cells import Cells, LinearCells
+from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
 from crossbar.errors import ConvergenceError, DataError
 from crossbar.solvers.coarse import MOST
 from crossbar.solvers.lines import Plane, solve_planes
+from crossbar.summaries import block, spread
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
 _BYTES_A_HAT = 24  # and node along a line, of the coarse grid
@@ -47,6 +48,7 @@ class PassiveArray(ArrayAlgebra):
     r_word, r_bit : wire segment resistance [ohm], scalar, or (M, N+1) and (M+1, N) with the leads; 0 exact, inf open.
     r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
     Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    Warns of linear cells that conduct 1 S or more: they are probably resistances.
     """
 
     cells: Cells
@@ -60,25 +62,40 @@ class PassiveArray(ArrayAlgebra):
         if isinstance(cells, Cells) and cells.stacked:
             raise DataError("an array's cells are in one state; give others to solve(states=...)")
         memory.require(f"an array of {m} x {n} cells", _BYTES_A_CELL * m * n)
-        checked = {"cells": cells if isinstance(cells, Cells) else LinearCells(g=real_array(cells, "cells [S]")),
-                   "r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
+        checked = {"r_word": wire_resistance(r_word, (m, n + 1), "r_word"),
                    "r_bit": wire_resistance(r_bit, (m + 1, n), "r_bit"),
-                   "r_driver": driver_resistance(r_driver, (m, n))}
+                   "r_driver": driver_resistance(r_driver, (m, n)),
+                   "cells": as_cells(cells)}
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     @classmethod
     def from_resistance(cls, resistance: npt.ArrayLike, **options: npt.ArrayLike) -> "PassiveArray":
-        """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell."""
+        """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell. Warns of
+        cells of 1 ohm or less, which are probably conductances."""
         r = real_array(resistance, "cell resistances [ohm]")
         if not (r > 0).all():
             raise DataError("cell resistances must be positive [ohm] (inf: open)")
-        return cls(1 / r, **options)
+        with doubts.remaking():
+            array = cls(1 / r, **options)
+        doubts.warn(doubts.of_resistances(r), "conductances [S] are taken by PassiveArray itself")
+        return array
 
     @classmethod
     def from_xbar(cls, xbar: Xbar) -> "PassiveArray":
         """The array of a circuit or deck (`deck.arrays["x1"]`), without what is attached to it."""
-        return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
+        instance(xbar, Xbar, 'from_xbar: an array of a circuit, deck.arrays["x1"],')
+        with doubts.remaking():
+            return cls(xbar.cells, r_word=xbar.r_word, r_bit=xbar.r_bit, r_driver=xbar.r_driver)
+
+    def __repr__(self) -> str:
+        m, n = self.shape
+        drivers = np.concatenate([r.ravel() for r in self.r_driver.values()])
+        return block(
+            f"PassiveArray of {m} x {n} cells", self.cells.kinds,
+            f"conductance at 0 V {spread(self.cells.conductance, 'S')}",
+            f"r_word {spread(self.r_word, 'ohm')}, r_bit {spread(self.r_bit, 'ohm')}, r_driver "
+            f"{spread(drivers, 'ohm')}")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -107,8 +124,8 @@ class PassiveArray(ArrayAlgebra):
         drives, junctions = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape), in_states(self.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
-        if method not in ("lines", "general") or keep not in ("nodes", "terminals"):
-            raise DataError('method is "lines" or "general", keep is "nodes" or "terminals"')
+        choice(method, ("lines", "general"), "method")
+        choice(keep, ("nodes", "terminals"), "keep")
         if not rtol > 0:
             raise DataError("rtol must be positive")
         batch, cells = drives.batch, self.shape[0] * self.shape[1]
@@ -130,11 +147,14 @@ class PassiveArray(ArrayAlgebra):
         """
         if not self.cells.linear:
             raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
-        if source not in SIDES or sink not in SIDES or source == sink:
+        choice(source, SIDES, "transfer's source")
+        choice(sink, SIDES, "transfer's sink")
+        if source == sink:
             raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
         if wrong := others.keys() - (set(SIDES) - {source, sink}):
             raise DataError(f"transfer: no further sides: {', '.join(sorted(wrong))}; there are {', '.join(SIDES)}")
-        if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
+        held = [applied_volts(side, v) for side, v in others.items() if v is not None]
+        if any(volts.any() for volts in held):
             raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
         n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)
         driven, read = (source, sink) if n_source <= n_sink else (sink, source)

@@ -20,22 +20,23 @@ k takes one solve a line; rho, M x N different right-hand sides, one block elimi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from crossbar import memory, mtj
+from crossbar import memory
 from crossbar.arrays.drives import Drive
 from crossbar.arrays.schemes import Scheme, selection
 from crossbar.arrays.sensitivity import Solvable
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.xbar import SIDES, connected_parts, lines_of, with_leads
 from crossbar.errors import DataError
 from crossbar.solvers.green import cell_resistance
+from crossbar.summaries import short_repr
 
 _TOGETHER = 2 ** 20  # reads x cells whose node voltages are kept at once
 _ONLY_PATH = 1e-3     # a cell's conductance over that between its nodes, below which rank-one updates lose digits
@@ -50,6 +51,8 @@ class ReadBreakdown:
     With one sense terminal, at the selected bit line, and nothing else connected to that line, its current is the sum of the
     currents of the line's cells: the selected one's own, and whatever came around it through others.
     """
+
+    __repr__ = short_repr
 
     scheme: Scheme
     voltage: float
@@ -77,6 +80,8 @@ class ReadBreakdown:
 class SenseMargin:
     """Read currents of a cell in both states, the others as they are; (...) is (M, N), or as the selection was."""
 
+    __repr__ = short_repr
+
     scheme: Scheme
     voltage: float
     current_p: Array   # (...) sense current with the cell parallel [A]
@@ -98,7 +103,9 @@ def terminal_conductance(array: Solvable, sides: Sequence[str], rtol: float) -> 
     if not array.cells.linear:
         raise DataError("terminal conductances exist for linear cells only; linearise them, as "
                         "array.with_cells(array.cells.conductance)")
-    if not sides or len(set(sides)) < len(sides) or not set(sides) <= set(SIDES):
+    for side in sides:
+        choice(side, SIDES, "a side")
+    if not sides or len(set(sides)) < len(sides):
         raise DataError(f"sides are some of {', '.join(SIDES)}, each once, not {sides!r}")
     count = sum(lines_of(side, array.shape) for side in sides)
     memory.require(f"conductances between {count} terminals", 32.0 * count ** 2)
@@ -114,7 +121,7 @@ def terminal_conductance(array: Solvable, sides: Sequence[str], rtol: float) -> 
 
 def effective_conductance(array: Solvable, scheme: Scheme, at: str, sides: Sides, rtol: float) -> Array:
     """See `ArrayAlgebra.effective_conductance`."""
-    if at not in ("sense", "source"):
+    if not isinstance(at, str) or at not in ("sense", "source"):
         raise DataError('at is "sense" (the selected bit line) or "source" (the selected word line)')
     volts = scheme.selected_row - scheme.selected_column
     if volts == 0:
@@ -147,16 +154,18 @@ def sense_margin(array: Solvable, row: npt.ArrayLike | None, column: npt.ArrayLi
     ends = _both_states(array.cells, states)
     if array.cells.linear:
         array = array.with_cells(LinearCells(g=array.cells.conductance))
+        ends = [LinearCells(g=cells.conductance) for cells in ends]
 
     def solved(rows: IntArray, columns: IntArray) -> list[Array]:
-        return [_solved_variants(array, rows, columns, value, scheme, voltage, sides, rtol) for value in ends]
+        how = scheme, voltage, sides, rtol
+        return [_solved_variants(array, rows, columns, cells, *how) for cells in ends]
     if where is None and array.cells.linear:
         m, n = array.shape
         memory.require(f"block elimination of {m} x {n} cells", 8.0 * max(m, n) * min(m, n) ** 2 + 160.0 * m * n)
         ports = _Ports(array, scheme, sides, rtol)
         ports.find_fields()
         ports.find_resistances()
-        changes = [g - array.cells.conductance for g in ends]
+        changes = [cells.conductance - array.cells.conductance for cells in ends]
         currents = [ports.read(voltage, delta)[0].copy() for delta in changes]
         # an open cell that would join what nothing joins, a cell that is opened and was (nearly) the only path
         alone = (ports.parts[0] != ports.parts[1]) | (1 + np.minimum(*changes) * ports.rho < _ONLY_PATH)
@@ -317,13 +326,13 @@ def _solved_reads(array: Solvable, rows: IntArray, columns: IntArray, scheme: Sc
     return out[0], out[1], out[2]
 
 
-def _solved_variants(array: Solvable, rows: IntArray, columns: IntArray, value: Array, scheme: Scheme, voltage: float,
-                     sides: Sides, rtol: float) -> Array:
-    """Sense currents (count,) of cells (rows, columns), each read with that cell alone at its value (M, N)."""
+def _solved_variants(array: Solvable, rows: IntArray, columns: IntArray, cells: Cells,
+                     scheme: Scheme, voltage: float, sides: Sides, rtol: float) -> Array:
+    """Sense currents (count,) of cells (rows, columns), each read with that cell as in `cells`."""
     out = np.empty(len(rows))
     pairs = zip(rows, columns, strict=True)
     for k, (i, j) in enumerate(tqdm(pairs, total=len(rows), desc="sense margin", unit="cells", delay=2, disable=None)):
-        other = array.with_cells(_with_one(array.cells, i, j, value[i, j]))
+        other = array.with_cells(array.cells.with_cell(i, j, cells))
         out[k] = _solved_reads(other, np.array([i]), np.array([j]), scheme, voltage, sides, rtol)[0][0]
     return out
 
@@ -337,37 +346,24 @@ def _selected(array: Solvable, row: npt.ArrayLike | None, column: npt.ArrayLike 
     return selection(array.shape, row, column)
 
 
-def _both_states(cells: Cells, states: tuple[npt.ArrayLike, npt.ArrayLike] | None) -> tuple[Array, Array]:
-    """Per cell (M, N), parallel and antiparallel: conductances [S] of linear cells, m_z of other junctions."""
+def _both_states(cells: Cells, states: tuple[npt.ArrayLike, npt.ArrayLike] | None) -> list[Cells]:
+    """All cells parallel, and all antiparallel, but for those whose defects know no states."""
     if isinstance(cells, MTJCells):
         if states is not None:
             raise DataError("junctions know their states; states=(g_p, g_ap) is for linear cells")
-        both = [np.asarray(mtj.conductance(cells.params, m_z) if cells.linear else m_z) for m_z in (1.0, -1.0)]
-    elif isinstance(cells, LinearCells):
-        if not isinstance(states, tuple | list) or len(states) != 2:
-            raise DataError("linear cells need states=(g_p, g_ap), their conductances [S] in both states, scalar or (M, N)")
-        both = [real_array(g, "states [S]") for g in states]
-        if not all((np.isfinite(g) & (g >= 0)).all() for g in both):
-            raise DataError("states=(g_p, g_ap): conductances must be finite and at least 0 [S]")
-    else:
+        return [cells.in_state(np.full(cells.shape, m_z)) for m_z in (1.0, -1.0)]
+    if not isinstance(cells, LinearCells):
         raise DataError(f"no sense margin for {type(cells).__name__}: it needs MTJCells, or linear cells and states")
+    if not isinstance(states, tuple | list) or len(states) != 2:
+        raise DataError("linear cells need states=(g_p, g_ap), their conductances [S] in both "
+                        "states, scalar or (M, N)")
+    both = [real_array(g, "states [S]") for g in states]
+    if not all((np.isfinite(g) & (g >= 0)).all() for g in both):
+        raise DataError("states=(g_p, g_ap): conductances must be finite and at least 0 [S]")
     try:
-        p, ap = (np.broadcast_to(g, cells.shape) for g in both)
+        return [cells.with_conductance(g) for g in both]
     except ValueError:
         raise DataError(f"states=(g_p, g_ap) must be scalars or have shape {cells.shape}") from None
-    return p, ap
-
-
-def _with_one(cells: Cells, i: int, j: int, value: float) -> Cells:
-    """The cells with cell (i, j) at another conductance, or of another m_z."""
-    if isinstance(cells, LinearCells):
-        g = cells.g.copy()
-        g[i, j] = value
-        return replace(cells, g=g)
-    assert isinstance(cells, MTJCells) and cells.m_z is not None  # _both_states saw to it
-    m_z = cells.m_z.copy()
-    m_z[i, j] = value
-    return MTJCells(cells.params, m_z=m_z)
 
 
 def _ratio(a: Array, b: Array) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
-from crossbar.checks import real_array
+from crossbar.checks import finite_number, real_array, whole_numbers
 from crossbar.elements.base import IntArray
 from crossbar.elements.xbar import SIDES, lines_of
 from crossbar.errors import DataError
@@ -42,9 +42,7 @@ class Scheme:
             value = getattr(self, field)
             if value is None and field in ("rows", "columns"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-                raise DataError(f"scheme {self.name!r}: {field} is a finite fraction of the applied voltage, not {value!r}"
-                                + (" (None: open)" if field in ("rows", "columns") else ""))
+            finite_number(value, f"scheme {self.name!r}: {field}, a fraction of the applied voltage,")
 
     def drives(self, shape: tuple[int, int], row: npt.ArrayLike, column: npt.ArrayLike, voltage: npt.ArrayLike = 1.0, *,
                sides: Sequence[str] = ("word_left", "bit_bottom")) -> dict[str, "ma.MaskedArray | None"]:
@@ -94,9 +92,10 @@ def check_sides(sides: Sequence[str]) -> tuple[str, str]:
 
 def selection(shape: tuple[int, int], row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[IntArray, IntArray]:
     """Rows and columns () or (batch,) of the selected cells. Raises DataError for cells that are not there."""
-    rows, columns = np.asarray(row), np.asarray(column)
+    rows = whole_numbers(row, "selected row")
+    columns = whole_numbers(column, "selected column")
     for what, k, lines in (("row", rows, shape[0]), ("column", columns, shape[1])):
-        if k.dtype.kind not in "iu" or k.ndim > 1 or not ((0 <= k) & (k < lines)).all():
+        if k.ndim > 1 or not ((0 <= k) & (k < lines)).all():
             raise DataError(f"selected {what}: {k.tolist()!r} is no number, or list of numbers, from 0 to {lines - 1}")
     try:
         rows, columns = np.broadcast_arrays(rows, columns)

@@ -25,15 +25,16 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
-from crossbar import memory, mtj
+from crossbar import memory
 from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array
 from crossbar.elements.base import Array, Batch, IntArray
-from crossbar.elements.cells import Cells, LinearCells, MTJCells
+from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES, lines_of
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 _TOGETHER = 2 ** 16  # adjoints x cells solved in one call where each input has slopes of its own
 
@@ -68,6 +69,8 @@ class Sensitivity:
     Derivatives are 0 where no terminal reaches. Each is made when asked for.
     """
 
+    __repr__ = short_repr
+
     solution: ArraySolution  # the array
     adjoint: ArraySolution   # its linearised twin, driven at the outputs; voltages are per volt of weight
 
@@ -90,14 +93,9 @@ class Sensitivity:
 
     @cached_property
     def m_z(self) -> Array:
-        """(..., M, N) [A]: dF/dm_z of junctions, m_z = cos(theta), in which the current is linear. Raises DataError for
-        cells that are not junctions."""
-        cells = self.solution.cells
-        if not isinstance(cells, MTJCells):
-            raise DataError('a derivative with respect to m_z needs MTJCells; take by="conductance" or "scale"')
-        v = self.solution.cell_voltage
-        parallel, antiparallel = (mtj.current(v, cells.params, m_z)[0] for m_z in (1.0, -1.0))
-        return self.to((parallel - antiparallel) / 2)
+        """(..., M, N) [A]: dF/dm_z of junctions, m_z = cos(theta), in which the current is linear;
+        0 where a cell is short, open or stuck. Raises DataError for cells that are not junctions."""
+        return self.to(self.solution.cells.slope_by_state(self.solution.cell_voltage))
 
     @cached_property
     def voltage(self) -> Mapping[str, Array]:
@@ -123,8 +121,7 @@ class Sensitivity:
 def sensitivity(array: Solvable, drives: Mapping[str, Drive], output: str, weights: npt.ArrayLike,
                 rtol: float) -> Sensitivity:
     """Solve the array and its adjoint; see `ArrayAlgebra.sensitivity`."""
-    if output not in SIDES:
-        raise DataError(f"output is one of {', '.join(SIDES)}, not {output!r}")
+    choice(output, SIDES, "output")
     if drives.get(output) is None:
         raise DataError(f"output {output} is open: connect it, {output}=0.0, to sense its current")
     solution = array.solve(**drives, rtol=rtol)  # type: ignore[arg-type]

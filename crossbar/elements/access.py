@@ -19,12 +19,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import finite_number, instance
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
 from crossbar.elements.fields import matrices, pick_rows
 from crossbar.elements.series import Series, junction_matrices
 from crossbar.elements.transistor import NMOS, NMOSes
-from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,20 +36,26 @@ class TransistorCells:
     Raises DataError where shapes do not fit.
     """
 
+    __repr__ = short_repr
+
     cells: Cells
     transistor: NMOS
     v_bulk: float = 0.0
 
     def __post_init__(self) -> None:
         junction_matrices(self.cells)
-        self.transistor.must_fit(self.cells.shape)
-        if not (np.ndim(self.v_bulk) == 0 and np.isfinite(self.v_bulk)):
-            raise DataError(f"v_bulk must be a finite number [V], got {self.v_bulk!r}")
+        instance(self.transistor, NMOS, "transistor: an NMOS").must_fit(self.cells.shape)
+        object.__setattr__(self, "v_bulk", finite_number(self.v_bulk, "v_bulk [V]"))
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.cells.shape
+
+    @property
+    def kinds(self) -> str:
+        """What the cells are, in a few words."""
+        return f"{self.cells.kinds}; NMOS {self.transistor.model}"
 
     def of_rows(self, rows: IntArray) -> "TransistorCells":
         """Those of some rows."""

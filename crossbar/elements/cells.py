@@ -24,6 +24,10 @@ from crossbar.elements.nonlinear import MTJs
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import brinkman
 from crossbar.mtj.variation import G_SHORT
+from crossbar.summaries import short_repr
+
+
+DEFECTS = ("short", "open", "stuck_p", "stuck_ap")  #: kinds of defects, the masks of mtj.Defects
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +53,11 @@ class Cells(ABC):
         """The cells with flat indices `which` as circuit elements between `nodes` (len(which), 2)."""
 
     @property
+    def kinds(self) -> str:
+        """What the cells are, in a few words."""
+        return type(self).__name__
+
+    @property
     def stacked(self) -> bool:
         """Whether there is more than one state of the cells."""
         return False
@@ -60,6 +69,22 @@ class Cells(ABC):
     def of_rows(self, rows: IntArray) -> "Cells":
         """The cells of some rows. Raises DataError for cells that cannot stand in series with another device."""
         raise DataError(f"{type(self).__name__} are not taken apart by rows")
+
+    def in_state(self, m_z: npt.ArrayLike) -> "Cells":
+        """The same cells with cos(theta) = m_z (..., M, N). Raises DataError for cells that are no
+        junctions."""
+        raise DataError(f"{type(self).__name__} have no states P and AP")
+
+    def with_cell(self, i: int, j: int, other: "Cells") -> "Cells":
+        """The same cells but for cell (i, j), which is as in `other`, cells of the same kind and
+        shape. Raises DataError for cells of a kind that is not changed one by one."""
+        raise DataError(f"{type(self).__name__} are not changed one by one")
+
+    def slope_by_state(self, v: Array) -> Array:
+        """di/dm_z (..., M, N) [A] at cell voltages v (..., M, N) [V], m_z = cos(theta). Raises
+        DataError for cells that are no junctions."""
+        raise DataError("a derivative with respect to m_z needs MTJCells; take "
+                        'by="conductance" or "scale"')
 
     @property
     def conductance(self) -> Array:
@@ -74,9 +99,16 @@ class Cells(ABC):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearCells(Cells):
-    """Ohmic cells of conductance g (M, N) [S], 0 for an open cell. Raises DataError if g is negative or not finite."""
+    """Ohmic cells of conductance g (M, N) [S], 0 for an open cell.
+
+    broken : (M, N) cells that `with_defects` made short or open: the same in whatever state.
+    Raises DataError if g is negative or not finite.
+    """
+
+    __repr__ = short_repr
 
     g: Array
+    broken: Mask | None = None
 
     def __post_init__(self) -> None:
         g = real_array(self.g, "cell conductances [S]")
@@ -104,7 +136,21 @@ class LinearCells(Cells):
         return self.g
 
     def of_rows(self, rows: IntArray) -> "LinearCells":
-        return LinearCells(g=self.g[rows])
+        broken = None if self.broken is None else self.broken[rows]
+        return LinearCells(g=self.g[rows], broken=broken)
+
+    def with_conductance(self, g: npt.ArrayLike) -> "LinearCells":
+        """The cells with other conductances g [S], a number or (M, N), but for the broken ones.
+        Raises ValueError for another shape."""
+        g = np.broadcast_to(np.asarray(g, dtype=float), self.shape)
+        if self.broken is not None:
+            g = np.where(self.broken, self.g, g)
+        return LinearCells(g=g, broken=self.broken)
+
+    def with_cell(self, i: int, j: int, other: Cells) -> "LinearCells":
+        g = self.g.copy()
+        g[i, j] = other.conductance[i, j]
+        return LinearCells(g=g, broken=self.broken)
 
     @cached_property
     def matrices(self) -> tuple[Array, ...]:
@@ -123,15 +169,17 @@ class LinearCells(Cells):
         g = _with_ohmic(self.g, defects, g_short)
         if (defects.stuck_p | defects.stuck_ap).any():
             raise DataError("cells stuck in P or AP need states: use MTJCells(params, state, defects)")
-        return LinearCells(g=g)
+        broken = np.broadcast_to(defects.mask, self.shape)
+        return LinearCells(g=g, broken=broken if self.broken is None else broken | self.broken)
 
 
 @dataclass(frozen=True, eq=False)
 class MTJCells(Cells):
     """Junctions, free layer on the word line.
 
-    params : fields are scalars or broadcast to (M, N).
-    state : (M, N), whatever `crossbar.mtj.as_state` accepts; +1 parallel, -1 antiparallel.
+    params : fields are scalars or broadcast to (M, N); or the name of a preset.
+    state : (M, N), whatever `crossbar.mtj.as_state` accepts, 1 and 0 as well; kept as +1 parallel,
+        -1 antiparallel (`crossbar.mtj.states_as` gives other forms).
     defects : masks (M, N). A short is a resistor of g_short [S] (a number or (M, N)), an open cell carries
         nothing, a stuck one is in the state it is stuck in, whatever `state` says.
     m_z : (M, N) in [-1, 1], instead of state: cos(theta), for partly switched cells (a mean over domains or devices).
@@ -139,13 +187,16 @@ class MTJCells(Cells):
     Raises DataError for a state or m_z out of range, and for shapes that do not fit.
     """
 
-    params: mtj.MTJParams
+    __repr__ = short_repr
+
+    params: mtj.MTJParams  # or str, which becomes them
     state: npt.ArrayLike | None = None
     defects: mtj.Defects | None = None
     g_short: npt.ArrayLike = field(default=G_SHORT, kw_only=True)
     m_z: Array | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "params", mtj.as_params(self.params))
         if (self.state is None) == (self.m_z is None):
             raise DataError("MTJ cells need state (M, N), or m_z (M, N) in [-1, 1], not both")
         m_z = real_array(self.m_z, "m_z") if self.state is None else mtj.as_state(self.state).astype(float)
@@ -165,6 +216,18 @@ class MTJCells(Cells):
         object.__setattr__(self, "m_z", m_z)
         if self.state is not None:
             object.__setattr__(self, "state", m_z.astype(np.int8))
+
+    @property
+    def kinds(self) -> str:
+        if self.stacked:
+            return f"MTJCells in {self._m_z.size // np.prod(self.shape)} sets of states"
+        counts = {"P": self._m_z == 1, "AP": self._m_z == -1, "in between": np.abs(self._m_z) < 1}
+        if self.defects is not None:
+            sound = ~self.defects.mask
+            counts = {name: mask & sound for name, mask in counts.items()}
+            counts |= {name: getattr(self.defects, name) for name in DEFECTS}
+        numbers = {name: np.count_nonzero(mask) for name, mask in counts.items()}
+        return "MTJCells: " + ", ".join(f"{k} {name}" for name, k in numbers.items() if k)
 
     @property
     def _m_z(self) -> Array:
@@ -187,8 +250,9 @@ class MTJCells(Cells):
         def some(x: npt.ArrayLike) -> npt.NDArray[Any]:
             return np.broadcast_to(np.asarray(x), self.shape)[rows]
         params = pick_rows(self.params, self.shape, rows)
-        defects = None if self.defects is None else mtj.Defects(**{k: some(getattr(self.defects, k)) for k in (
-            "short", "open", "stuck_p", "stuck_ap")})
+        defects = None
+        if self.defects is not None:
+            defects = mtj.Defects(**{k: some(getattr(self.defects, k)) for k in DEFECTS})
         g_short = self.g_short if np.ndim(self.g_short) == 0 else some(self.g_short)
         return MTJCells(params, defects=defects, g_short=g_short, m_z=self._m_z[..., rows, :])
 
@@ -199,6 +263,23 @@ class MTJCells(Cells):
     def in_state(self, m_z: npt.ArrayLike) -> "MTJCells":
         """The same cells with cos(theta) = m_z (..., M, N), but for those that are stuck."""
         return MTJCells(self.params, defects=self.defects, g_short=self.g_short, m_z=real_array(m_z, "states"))
+
+    def with_cell(self, i: int, j: int, other: Cells) -> "MTJCells":
+        """The same cells but for the state of cell (i, j), which is that in `other`: defects stay
+        as they are."""
+        if not isinstance(other, MTJCells):
+            raise DataError(f"a cell of MTJCells is not replaced by one of {type(other).__name__}")
+        m_z = self._m_z.copy()
+        m_z[..., i, j] = other._m_z[..., i, j]
+        return self.in_state(m_z)
+
+    def slope_by_state(self, v: Array) -> Array:
+        """di/dm_z (..., M, N) [A] at cell voltages v (..., M, N) [V]: the current is linear in m_z;
+        0 in cells that are short or open, which have no state, and stuck, whose state is fixed."""
+        parallel = mtj.current(v, self.params, 1.0)[0]
+        antiparallel = mtj.current(v, self.params, -1.0)[0]
+        slope = (parallel - antiparallel) / 2
+        return slope if self.defects is None else np.where(self.defects.mask, 0.0, slope)
 
     @property
     def linear(self) -> bool:

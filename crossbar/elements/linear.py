@@ -12,11 +12,14 @@ import numpy as np
 
 from crossbar.elements.base import Array, Batch, IntArray, Mask, repeat
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resistors(Batch):
     """i = g (v_a - v_b): nodal form, no extra unknown."""
+
+    __repr__ = short_repr
 
     g: Array  # (n,) conductance [S]
     stencil: ClassVar[Array] = np.ones((2, 2))
@@ -30,6 +33,8 @@ class Resistors(Batch):
 class Wires(Batch):
     """v_a - v_b = r i: branch form. The current is an unknown, so r = 0 is an exact short, and a tiny r costs no digits
     (in nodal form the current of 1 uohm is rounding error: 1e-16 V / 1e-6 ohm = 1e-10 A)."""
+
+    __repr__ = short_repr
 
     r: Array  # (n,) resistance [ohm]
     has_branch: ClassVar[bool] = True
@@ -69,6 +74,8 @@ def resistors(names: Sequence[str], nodes: IntArray, r: Array) -> list[Batch]:
 class VoltageSources(Batch):
     """v_+ - v_- = value."""
 
+    __repr__ = short_repr
+
     value: Array  # (n,) [V]
     has_branch: ClassVar[bool] = True
     stencil: ClassVar[Array] = np.array([[0, 0, 1], [0, 0, 1], [1, 1, 0]])
@@ -81,6 +88,8 @@ class VoltageSources(Batch):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CurrentSources(Batch):
     """A current `value` flows from the + node through the source to the - node."""
+
+    __repr__ = short_repr
 
     value: Array  # (n,) [A]
     stencil: ClassVar[Array] = np.zeros((2, 2))
@@ -96,6 +105,8 @@ class CurrentSources(Batch):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VCVS(Batch):
     """E element: v_+ - v_- = gain (v_c+ - v_c-); nodes are +, -, c+, c-."""
+
+    __repr__ = short_repr
 
     gain: Array  # (n,) [1]
     terminals: ClassVar[int] = 4
@@ -115,6 +126,8 @@ class VCVS(Batch):
 class VCCS(Batch):
     """G element: gain (v_c+ - v_c-) flows from + through the source to -; nodes are +, -, c+, c-."""
 
+    __repr__ = short_repr
+
     gain: Array  # (n,) [S]
     terminals: ClassVar[int] = 4
     stencil: ClassVar[Array] = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
@@ -132,6 +145,8 @@ class VCCS(Batch):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CCCS(Batch):
     """F element: gain times the branch current of another element flows from + through the source to -."""
+
+    __repr__ = short_repr
 
     gain: Array             # (n,) [1]
     control: Sequence[str]  # (n,) names of the sensed elements
@@ -153,6 +168,8 @@ class CCCS(Batch):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CCVS(Batch):
     """H element: v_+ - v_- = gain times the branch current of another element."""
+
+    __repr__ = short_repr
 
     gain: Array             # (n,) [ohm]
     control: Sequence[str]  # (n,) names of the sensed elements

@@ -14,11 +14,14 @@ from crossbar import mtj
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.errors import ConvergenceError
 from crossbar.expressions import Expression, ExpressionError, Probe, Scope
+from crossbar.summaries import short_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MTJs(Batch):
     """Junctions from the free layer (first node) to the fixed layer (second node)."""
+
+    __repr__ = short_repr
 
     params: mtj.MTJParams  # fields are scalars or (n,)
     state: Array           # (n,) cos(theta): +1 P, -1 AP
@@ -47,6 +50,8 @@ class Behavioural(Batch):
 
     nodes : (1, 2 + 2p): +, - and both nodes of each of the p voltages the expression reads.
     """
+
+    __repr__ = short_repr
 
     expression: Expression
     scope: Scope

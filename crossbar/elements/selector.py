@@ -20,12 +20,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import instance
 from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
 from crossbar.elements.fields import Device, Value, entry, matrices, pick
 from crossbar.elements.series import Series, junction_matrices
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 from crossbar.units import E_CHARGE, K_BOLTZMANN
 
 
@@ -54,6 +56,8 @@ class Selector(Device):
 class DiodeSelector(Selector):
     """Conducts from the junction's side to the other."""
 
+    __repr__ = short_repr
+
     i_s: Value = entry("A")                    # saturation current
     n: Value = entry("1", 1.0)                 # ideality factor
     temperature: Value = entry("K", 300.15)
@@ -68,6 +72,8 @@ class DiodeSelector(Selector):
 class SinhSelector(Selector):
     """Conducts both ways."""
 
+    __repr__ = short_repr
+
     i_s: Value = entry("A")   # current at v_0 is 1.18 i_s
     v_0: Value = entry("V")   # at large voltages the current grows e-fold in v_0
     kind: ClassVar[int] = cell_kernels.SINH
@@ -80,6 +86,8 @@ class SinhSelector(Selector):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ThresholdSelector(Selector):
     """Switches both ways at v_th. Raises DataError where g_on is below g_off."""
+
+    __repr__ = short_repr
 
     g_off: Value = entry("S")    # conductance below the threshold
     g_on: Value = entry("S")     # and above it
@@ -104,16 +112,22 @@ class SelectorCells(Cells):
     Raises DataError where the selectors' fields do not broadcast to (M, N).
     """
 
+    __repr__ = short_repr
+
     cells: Cells
     selector: Selector
 
     def __post_init__(self) -> None:
         junction_matrices(self.cells)
-        self.selector.must_fit(self.cells.shape)
+        instance(self.selector, Selector, "selector: a Selector").must_fit(self.cells.shape)
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.cells.shape
+
+    @property
+    def kinds(self) -> str:
+        return f"{self.cells.kinds}; {type(self.selector).__name__}"
 
     @property
     def linear(self) -> bool:
@@ -139,6 +153,8 @@ class SelectorCells(Cells):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SeriesPairs(Batch):
     """Junctions in series with selectors, from the first node to the second; the nodes between them are eliminated."""
+
+    __repr__ = short_repr
 
     series: Series  # of shape (1, n)
     linear: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.fields import writable
 from crossbar.errors import ConvergenceError, DataError
+from crossbar.summaries import short_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,6 +22,8 @@ class Series:
 
     kind : number of the second device's law; junction, device : six matrices (1 or M, 1 or N) each; shape (M, N).
     """
+
+    __repr__ = short_repr
 
     kind: int
     junction: tuple[Array, ...]
@@ -49,10 +52,10 @@ class Series:
         i, g_a, g_b = (np.empty(shape) for _ in range(3)) if out is None else (writable(x, shape, "out") for x in out)
         start = np.full((1, 1, 1), np.nan) if share is None else _stacked(writable(share, shape, "share"), shape)
         failed = np.empty(i.size // self.shape[1], np.intp)
-        across, foot, by = (_stacked(x, shape) for x in volts)
-        i_3, a_3, b_3 = (x.reshape(-1, *self.shape) for x in (i, g_a, g_b))
-        cell_kernels.series(self.kind, self.junction, self.device, float(bulk), across, foot, by, start, share is not None, i_3, a_3, b_3,
-                            failed)
+        stacks = [_stacked(x, shape) for x in volts]
+        results = [x.reshape(-1, *self.shape) for x in (i, g_a, g_b)]
+        cell_kernels.series(self.kind, self.junction, self.device, float(bulk), *stacks, start, share is not None,
+                            *results, failed)
         if failed.any():
             row = int(np.argmax(failed > 0)) % self.shape[0]
             raise ConvergenceError(f"the voltage between the two devices of {failed.sum()} cells was not found, first in row "

@@ -14,6 +14,7 @@ from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, Mask
 from crossbar.elements.cells import Cells
 from crossbar.errors import DataError
+from crossbar.summaries import block, spread
 
 
 class Lines(NamedTuple):
@@ -26,13 +27,14 @@ class Lines(NamedTuple):
     drawn: float  # +1 where a positive cell current leaves the line, -1 where it enters
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PlanesState(ABC):
     """Currents and voltages of two planes of lines with cells between them; (...) is () or (batch,), as the drives were.
 
     Fields over the cells are derived when asked for; with keep="terminals" asking raises DataError.
     """
 
+    cells: Cells | TransistorCells
     r_driver: Mapping[str, Array]        # {side: (lines,)} [ohm]
     terminal_voltage: Mapping[str, Array]  # {side: (..., lines)} [V], NaN where a line's end is open
     terminal_current: Mapping[str, Array]  # {side: (..., lines)} [A], out of the array; 0 where open
@@ -61,6 +63,20 @@ class PlanesState(ABC):
     @abstractmethod
     def cell_current(self) -> Array:
         """(..., M, N) through the cell [A]."""
+
+    def __repr__(self) -> str:
+        """Shape, currents, certificate; nothing inside the array is derived for it."""
+        m, n = self.cells.shape
+        single = np.ndim(self.residual) == 0
+        inputs = "one input" if single else f"{np.size(self.residual)} inputs"
+        driven = [s for s, volts in self.terminal_voltage.items() if not np.isnan(volts).all()]
+        currents = [f"{s} {spread(self.terminal_current[s], 'A')}" for s in driven]
+        return block(
+            f"{type(self).__name__} of {m} x {n} cells ({self.cells.kinds}), {inputs}",
+            "current out of " + ", ".join(currents),
+            f"sources deliver {spread(self.source_power, 'W')}",
+            f"{self.method}: {self.iterations} iterations, sum |KCL| / sum |cell current| "
+            f"{np.max(self.relative_residual):.1e}, largest |KCL| {np.max(self.residual):.1e} A")
 
     @property
     def bit_current(self) -> Array:
@@ -138,7 +154,7 @@ class PlanesState(ABC):
         return out[0], out[1]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ArraySolution(PlanesState):
     """A solved passive array."""
 
@@ -173,7 +189,7 @@ class ArraySolution(PlanesState):
         return np.nan_to_num(self.cells.current(self.cell_voltage)[0], copy=False)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TransistorSolution(PlanesState):
     """A solved 1T1R array. Cell voltages and currents count from bit to source line; gates carry no current."""
 

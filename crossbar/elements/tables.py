@@ -24,6 +24,7 @@ from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
 from crossbar.errors import DataError
 from crossbar.kernel import njit, prange
+from crossbar.summaries import short_repr
 
 Kind = Literal["pchip", "linear"]
 
@@ -33,6 +34,8 @@ _ZERO_ERROR = 1e-3  # largest |i(0)| over the largest |i| that counts as the ins
 @dataclass(frozen=True, eq=False)
 class Curves:
     """C functions i(v) on common pieces; piece k lies between point k - 1 and point k, the first and the last are open."""
+
+    __repr__ = short_repr
 
     points: Array        # (K,) [V], ascending
     origin: Array        # (K + 1,) [V], of each piece
@@ -87,6 +90,8 @@ def _evaluate(points, origin, coefficients, which, v, i, g):  # type: ignore[no-
 class Tables(Batch):
     """Devices with tabulated curves, current from the first node to the second."""
 
+    __repr__ = short_repr
+
     curves: Curves
     which: IntArray  # (n,) the curve of each
     linear: ClassVar[bool] = False
@@ -112,6 +117,8 @@ class TabulatedCells(Cells):
     table falls, the cell has a negative differential conductance: that is data, but a solver may refuse it.
     Raises DataError for what is not finite, not ascending, of no fitting shape or refused as said, SizeError.
     """
+
+    __repr__ = short_repr
 
     v: Array         # (K,) [V]
     i: Array         # (C, K) [A], without the zero error

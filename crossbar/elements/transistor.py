@@ -30,6 +30,7 @@ from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch
 from crossbar.elements.fields import Device, Value, entry
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 from crossbar.units import E_CHARGE, K_BOLTZMANN
 
 
@@ -40,6 +41,8 @@ class NMOS(Device):
     Names and defaults are those of SPICE's level 1 (w and l: ngspice's 100 um). Of a mobility u0 and a gate capacitance per area
     c_ox, kp = u0 c_ox. Raises DataError where a value is not finite or out of range, or where shapes do not broadcast.
     """
+
+    __repr__ = short_repr
 
     kp: Value = entry("A/V^2", 2e-5)              # transconductance of a square channel
     w: Value = entry("m", 1e-4)                   # channel width
@@ -95,6 +98,8 @@ class NMOS(Device):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NMOSes(Batch):
     """Transistors. nodes (n, 4): drain, source, gate, body; the channel joins the first two."""
+
+    __repr__ = short_repr
 
     transistor: NMOS  # fields are scalars or (n,)
     terminals: ClassVar[int] = 4

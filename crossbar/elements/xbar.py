@@ -24,6 +24,7 @@ from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.linear import Resistors, Wires
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 #: The four sides of a passive array, in the order used everywhere: near and far end of the first, then of the second plane.
 SIDES = ("word_left", "word_right", "bit_top", "bit_bottom")
@@ -130,6 +131,8 @@ def _pieces(openings: Mask) -> tuple[IntArray, Mask]:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Xbar:
     """A passive array in a circuit: cells, wires, and the circuit nodes at its terminals."""
+
+    __repr__ = short_repr
 
     name: str
     cells: Cells
@@ -244,6 +247,8 @@ class Xbar:
 @dataclass(frozen=True, eq=False)
 class GridNames(Sequence[str]):
     """Names prefix[i,j] of some entries of a grid, made when asked for: a million strings are never stored."""
+
+    __repr__ = short_repr
 
     prefix: str
     shape: tuple[int, int]

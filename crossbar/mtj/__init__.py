@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from crossbar import lazy
 from crossbar.mtj.presets import PRESETS as presets  # at once: the module of that name would be found in its place
-from crossbar.mtj.presets import summary
+from crossbar.mtj.presets import Params, as_params, conductance, current, summary
 
 if TYPE_CHECKING:
     from crossbar.mtj.activations import LOGISTIC, TANH, ExactActivation, TabulatedActivation
-    from crossbar.mtj.conduction import as_state, conductance, current
+    from crossbar.mtj.conduction import as_state, states_as
     from crossbar.mtj.fitting import Fit, fit, fit_conduction, fit_switching
     from crossbar.mtj.fokker_planck import Evolution, evolve, mean_time
     from crossbar.mtj.langevin import AxialCells
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__, __all__ = lazy.names(__name__, {  # once more, loaded when asked for
     "activations": "ExactActivation LOGISTIC TANH TabulatedActivation",
-    "conduction": "as_state conductance current",
+    "conduction": "as_state states_as",
     "fitting": "Fit fit fit_conduction fit_switching",
     "fokker_planck": "Evolution evolve mean_time",
     "langevin": "AxialCells",
@@ -34,4 +34,4 @@ __getattr__, __dir__, __all__ = lazy.names(__name__, {  # once more, loaded when
     "switching": "axial_drive mean_switching_time overdrive precessional_error pulse_amplitude pulse_width read_disturb "
                  "retention_time switched_by switching_probability thermal_rate write_error_rate",
     "variation": "Defects Variation read_noise sample sample_defects",
-}, here="presets summary")
+}, here="Params as_params conductance current presets summary")

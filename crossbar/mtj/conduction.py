@@ -13,18 +13,22 @@ given (Brinkman, Dynes, Rowell, J. Appl. Phys. 41, 1915 (1970), eq. 13 integrate
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.constants import electron_mass
 
 from crossbar import memory
+from crossbar.checks import choice
 from crossbar.errors import DataError
 from crossbar.units import E_CHARGE, HBAR
 
 Array = npt.NDArray[np.float64]
 Value = float | Array
+StateForm = Literal["01", "-1/1", "bool", "words"]
+
+STATE_FORMS = ("01", "-1/1", "bool", "words")
 
 
 class Conductor(Protocol):
@@ -90,6 +94,8 @@ def conductance(p: Conductor, state: npt.ArrayLike) -> Array:
 def as_state(value: npt.ArrayLike) -> npt.NDArray[np.int8]:
     """States +1 (P) and -1 (AP) as int8 from bool, {0, 1}, {-1, 1} or "P" / "AP"; the shape is kept.
 
+    States may be given in any of these forms; whatever comes out of cells, arrays and reports is +1
+    and -1, also where 1 and 0 were given. `states_as` turns them into another form.
     Raises DataError for anything else, and for a mix of 0 and -1 (then nobody knows which convention it is).
     """
     try:
@@ -107,3 +113,23 @@ def as_state(value: npt.ArrayLike) -> npt.NDArray[np.int8]:
     if (array == 0).any() and (array == -1).any():
         raise DataError("MTJ states mix 0 and -1: give either {0, 1} or {-1, 1}")
     return np.where(array > 0, 1, -1).astype(np.int8)
+
+
+def states_as(state: npt.ArrayLike, form: StateForm = "01") -> npt.NDArray[Any]:
+    """States, in whatever form `as_state` takes, in one of its forms; the shape is kept.
+
+    form : "01" (1 parallel, 0 antiparallel) or "-1/1", both int8; "bool" (true: parallel); "words"
+        ("P" and "AP").
+    Raises DataError for another form, and for what are no states.
+
+    >>> states_as([1, -1, -1]), states_as([1, 0], "words")
+    (array([1, 0, 0], dtype=int8), array(['P', 'AP'], dtype='<U2'))
+    """
+    choice(form, STATE_FORMS, "the form of states")
+    states = as_state(state)
+    if form == "-1/1":
+        return states
+    parallel = states > 0
+    if form == "words":
+        return np.where(parallel, "P", "AP")
+    return parallel if form == "bool" else parallel.astype(np.int8)

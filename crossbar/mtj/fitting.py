@@ -36,11 +36,13 @@ import scipy
 
 from crossbar import memory
 from crossbar.checks import real_array
-from crossbar.errors import DataError
+from crossbar.errors import CrossbarWarning, DataError
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.likelihood import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.switching import TAU_0, Method
+from crossbar.summaries import short_repr
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -55,6 +57,8 @@ _NOTHING = MTJParams(r_p=1.0, thickness=None, k_i=None, m_s=None, alpha=None)  #
 class Fit:
     """Fitted parameters with their uncertainties."""
 
+    __repr__ = short_repr
+
     params: MTJParams              # the junction with the fitted values
     names: tuple[str, ...]         # of the fitted parameters, in the order of `covariance`
     values: Mapping[str, float]    # name -> value, in the unit of the field of MTJParams
@@ -65,13 +69,13 @@ class Fit:
     used: Mask                     # (points,), of the broadcast and flattened data: those that entered
 
 
-def fit(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: MTJParams | None = None,
+def fit(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: Params | None = None,
         sigma: npt.ArrayLike | None = None, free: Sequence[str] = ("r_p", "tmr", "v_h")) -> MTJParams:
     """The junction whose I-V curves were measured: `fit_conduction(...).params`."""
     return fit_conduction(v, i, state, p=p, sigma=sigma, free=free).params
 
 
-def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: MTJParams | None = None,
+def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, p: Params | None = None,
                    sigma: npt.ArrayLike | None = None, free: Sequence[str] = ("r_p", "tmr", "v_h")) -> Fit:
     """R_P, TMR and V_h from measured currents of one junction, by least squares.
 
@@ -84,6 +88,7 @@ def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, 
     Raises DataError for malformed data, and where they leave a parameter undetermined (1 sigma above half its value),
     saying what is missing.
     """
+    p = None if p is None else as_params(p)
     base, names = _NOTHING if p is None else p, _free(p, free)
     v, i, state, sigma = _curves(v, i, state, sigma)
     if v.size < len(names) + (sigma is None):
@@ -213,7 +218,7 @@ def _inverse(information: Array, variance: float, names: Sequence[str], missing:
 # Switching
 
 
-def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: MTJParams,
+def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: Params,
                   state: npt.ArrayLike, *, exponent: int = 2, method: Method | None = None) -> Fit:
     """V_c0 and Delta of one junction from how often pulses switched it, by maximum likelihood.
 
@@ -226,10 +231,12 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
         1 / `table.I_MAX` of the highest current. "formula": (1) or, with exponent=1, (2), whose default it is; for pulses
         far longer than 100 tau_D over barriers of several kT, else biased.
     Returns a Fit of v_c0_p or v_c0_ap [V] and delta. Of a formula, points whose barrier at the solution is below LEAST_BARRIER
-    are left out, with a UserWarning: `used` says which ones entered. A deviance far above dof means that the law does not hold.
+    are left out, with a CrossbarWarning: `used` says which ones entered.
+    A deviance far above dof means that the law does not hold.
     Raises DataError for malformed data, data that do not determine both (1 sigma above half the value), an unknown tau_d,
     exponent 1 with "fokker-planck", and a p with xi (unsupported).
     """
+    p = as_params(p)
     start_state, tau = _single(p, state, exponent)
     if method not in (None, "formula", "fokker-planck") or (method == "fokker-planck" and exponent == 1):
         raise DataError(f"a fit of switching has the methods 'fokker-planck', of exponent 2 only, and 'formula'; got {method!r} "
@@ -248,7 +255,7 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
         x, used = solve_tabulated(kept), np.ones(v.size, dtype=bool)
     if not used.all():
         warnings.warn(f"{np.count_nonzero(~used)} of {used.size} points are left out: their barrier Delta (1 - i)^{exponent} is "
-                      f"below {LEAST_BARRIER:g}, beyond thermal activation", UserWarning, stacklevel=2)
+                      f"below {LEAST_BARRIER:g}, beyond thermal activation", CrossbarWarning, stacklevel=2)
     i_c0, delta = np.exp(x)
     name = "v_c0_p" if start_state > 0 else "v_c0_ap"
     v_c0 = float(p.replace(i_c0_p=i_c0, i_c0_ap=i_c0).v_c0(start_state))

@@ -34,9 +34,11 @@ from crossbar.errors import DataError
 from crossbar.mtj import conduction
 from crossbar.mtj.heun import ADDED, DRIVES, SIDE, STATES, TILE, advance
 from crossbar.mtj.macrospin import Macrospin, Polarizer, boltzmann, unit_vectors
-from crossbar.mtj.parameters import GAMMA, MTJParams
+from crossbar.mtj.parameters import GAMMA
+from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.streams import LANES, make_streams
 from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
+from crossbar.summaries import short_repr
 from crossbar.units import E_CHARGE, HBAR, MU_0
 
 Channels = Callable[[Array], Array]  # times (k,) [s] -> a drive's rows, (k or 1, DRIVES, n or 1)
@@ -63,6 +65,8 @@ class Trajectories:
 
     switched: the latch, a Schmitt trigger on m.p_1 that sees every step, ended on the other side than it began.
     """
+
+    __repr__ = short_repr
 
     time: Array            # (k,) [s], from 0 to the duration
     m: Array               # (k, n, 3)
@@ -115,7 +119,7 @@ def integrate(spin: Macrospin, drive: Waveform | Drive, duration: float, n: int,
                 threshold=threshold, progress=progress)
 
 
-def simulate_llgs(p: MTJParams, voltage: Waveform | None, duration: float, n: int, rng: np.random.Generator, *,
+def simulate_llgs(p: Params, voltage: Waveform | None, duration: float, n: int, rng: np.random.Generator, *,
                   current: Waveform | None = None, state: npt.ArrayLike = 1, dt: float | None = None,
                   m0: npt.ArrayLike | None = None, b_ext: npt.ArrayLike = (0.0, 0.0, 0.0), field_like: Value = 0.0,
                   frames: int = 1, threshold: float = 0.5, progress: bool = True) -> Trajectories:
@@ -128,6 +132,7 @@ def simulate_llgs(p: MTJParams, voltage: Waveform | None, duration: float, n: in
     Under a voltage the current follows the conductance, linear in cos(theta), and the anisotropy follows p.xi.
     The other arguments, the result and the errors are those of `integrate`; DataError also where p lacks a field.
     """
+    p = as_params(p)
     spin = junction_macrospin(p, b_ext=b_ext, field_like=field_like)
     if voltage is None and current is not None:
         if np.any(p.xi):
@@ -152,11 +157,12 @@ def simulate_llgs(p: MTJParams, voltage: Waveform | None, duration: float, n: in
                 threshold=threshold, progress=progress)
 
 
-def junction_macrospin(p: MTJParams, *, b_ext: npt.ArrayLike = (0.0, 0.0, 0.0), field_like: Value = 0.0) -> Macrospin:
+def junction_macrospin(p: Params, *, b_ext: npt.ArrayLike = (0.0, 0.0, 0.0), field_like: Value = 0.0) -> Macrospin:
     """The free layer of a junction, its polarizer along +z. Raises DataError if p lacks a field or has more than one axis.
 
     a = hbar eta(z) I / (2 e M_s V) with 1/eta linear in z, as in `parameters`; I > 0, free to fixed, favours P.
     """
+    p = as_params(p)
     p.need("diameter", "thickness", "m_s", "k_i", "alpha", "eta_p", "eta_ap", what="s-LLGS")
     if len(p.shape) > 1:
         raise DataError(f"s-LLGS takes one junction or a row of n, got parameters of shape {p.shape}; use p.select or reshape")

@@ -29,8 +29,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.mtj.brief import junctions
 from crossbar.mtj.conduction import as_state, current
 from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0
 
@@ -56,6 +58,7 @@ class MTJParams:
     `k_i`, `tau_d` sets `alpha`, and `i_c0_*` or `v_c0_*` set `eta_*` of a junction whose geometry is known; where it is
     unknown they stand for themselves.
     Raises DataError where a value is not finite or out of range, or where `r_p` contradicts RA / area.
+    Warns of a TMR of 20 or more, probably in percent, and of an r_p below 1 ohm, probably in siemens.
     """
 
     r_p: Value | None = _entry(None, "ohm", 0, 1e15)            # parallel resistance at zero bias; ra / area
@@ -86,6 +89,8 @@ class MTJParams:
 
     _given: ClassVar[frozenset[str]] = frozenset()  # of an instance: the fields that define it; the others follow
 
+    __repr__ = junctions
+
     def __post_init__(self) -> None:
         for entry in fields(self):
             _check(self, entry.name, entry.metadata)
@@ -105,6 +110,15 @@ class MTJParams:
         except ValueError:
             raise DataError("the fields of MTJ parameters have shapes that do not broadcast") from None
         object.__setattr__(self, "_given", frozenset(given))
+        for text in self.doubtful.values():
+            doubts.warn(text)
+
+    @property
+    def doubtful(self) -> dict[str, str]:
+        """What is said of values that are probably a slip of units, by field; see `crossbar.doubts`."""
+        said = {"tmr": doubts.of_tmr(self.tmr),
+                "r_p": doubts.of_parallel_resistance(np.asarray(self.r_p))}
+        return {name: text for name, text in said.items() if text is not None}
 
     def _set(self, name: str, value: npt.ArrayLike) -> None:
         array = np.asarray(value, dtype=float)
@@ -321,7 +335,12 @@ class MTJParams:
             values |= dict.fromkeys(superseded.get(name, ()))
         if values["ra"] is not None and ("diameter" in changes or "ra" in changes and values["diameter"] is not None):
             values["r_p"] = None
-        return type(self)(**(values | changes))
+        with doubts.remaking():
+            changed = type(self)(**(values | changes))
+        for name, text in changed.doubtful.items():
+            if name not in self.doubtful:
+                doubts.warn(text)
+        return changed
 
     def _defining(self) -> dict[str, Any]:
         """Every field, those that follow from others as None."""
@@ -331,7 +350,8 @@ class MTJParams:
         """Parameters of some junctions of an array: `which` are flat indices into `shape`, to which the fields broadcast."""
         def pick(value: Any) -> Any:
             return value if np.ndim(value) == 0 else np.broadcast_to(value, shape).ravel()[which]
-        return type(self)(**{name: pick(value) for name, value in self._defining().items()})
+        with doubts.remaking():
+            return type(self)(**{name: pick(value) for name, value in self._defining().items()})
 
     @classmethod
     def stack(cls, junctions: Sequence["MTJParams"]) -> "MTJParams":
@@ -345,7 +365,8 @@ class MTJParams:
             if joined["alpha"] is not None:
                 joined |= dict.fromkeys(("tau_d", "i_c0_p", "i_c0_ap"))
                 joined |= {eta: None for eta in ("eta_p", "eta_ap") if not any(eta in p._given for p in junctions)}
-        return cls(**joined)
+        with doubts.remaking():
+            return cls(**joined)
 
 
 def _damping(tau_d: Value, rate: Array) -> Array:

@@ -38,6 +38,7 @@ from crossbar.mtj import table
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.presets import Params, as_params
 
 Array = npt.NDArray[np.float64]
 Method = Literal["fokker-planck", "formula"]
@@ -46,7 +47,7 @@ Constant = Literal["flow", "butler"]
 TAU_0 = 1e-9  # attempt time of exponent 1 [s]
 
 
-def overdrive(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> Array:
+def overdrive(v: npt.ArrayLike, p: Params, state: npt.ArrayLike) -> Array:
     """i = I / I_c0 of the current that opposes `state`, negative where it stabilises, of the broadcast shape.
 
     v : voltage, free minus fixed [V]: v < 0 drives P -> AP, v > 0 AP -> P. state : what `as_state` accepts.
@@ -55,7 +56,7 @@ def overdrive(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> Array:
     return _reduced(v, 0.0, p, state)[0]
 
 
-def axial_drive(v: npt.ArrayLike, p: MTJParams) -> Array:
+def axial_drive(v: npt.ArrayLike, p: Params) -> Array:
     """The i of `AxialCells`, whose z = +1 is P whatever the state: towards AP for v < 0 (over I_c0 out of P), towards P for v > 0
     (over I_c0 out of AP). Raises DataError as `overdrive`."""
     return np.where(np.asarray(v) < 0, overdrive(v, p, 1), -overdrive(v, p, -1))
@@ -88,7 +89,7 @@ def mean_switching_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
     return (np.euler_gamma + np.log(np.pi ** 2 / 4 * np.asarray(delta))) / (2 * (i - 1))
 
 
-def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike,
                           method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
     """Probability that a rectangular pulse switches junctions which were at rest in `state`.
 
@@ -101,18 +102,19 @@ def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, 
     return _probabilities(v, width, p, state, method, exponent, constant)[0]
 
 
-def write_error_rate(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+def write_error_rate(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike,
                      method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
     """Probability not to switch, accurate also where it is 1e-30; arguments as `switching_probability`."""
     return _probabilities(v, width, p, state, method, exponent, constant)[1]
 
 
-def pulse_width(probability: npt.ArrayLike, v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+def pulse_width(probability: npt.ArrayLike, v: npt.ArrayLike, p: Params, state: npt.ArrayLike,
                 method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
     """Width [s] at which a pulse of voltage v switches with the given probability.
 
     Raises DataError where no width does: a stabilising current, or a probability above that of equilibrium.
     """
+    p = as_params(p)
     p.need("tau_d", what="switching")
     tau_d, volts, states = np.asarray(p.tau_d), real_array(v, "voltage v [V]"), as_state(state)
     log_width = _solve(lambda x: _probabilities(volts, np.exp(x) * tau_d, p, states, method, exponent, constant), probability,
@@ -120,13 +122,14 @@ def pulse_width(probability: npt.ArrayLike, v: npt.ArrayLike, p: MTJParams, stat
     return np.asarray(np.exp(log_width) * tau_d)
 
 
-def pulse_amplitude(probability: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
+def pulse_amplitude(probability: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike,
                     method: Method = "fokker-planck", *, exponent: int = 2, constant: Constant = "flow") -> Array:
     """Magnitude of the voltage [V] at which a pulse of the given width switches with the given probability.
 
     The sign is that which opposes the state. Raises DataError where less than 1e-6 or more than 1000 V_c0 would be needed, or
     more than the anisotropy bears (xi).
     """
+    p = as_params(p)
     states, widths = as_state(state), real_array(width, "pulse width [s]")
     unit = p.v_c0(states)
     log_factor = _solve(lambda x: _probabilities(-states * unit * np.exp(x), widths, p, states, method, exponent, constant),
@@ -134,7 +137,7 @@ def pulse_amplitude(probability: npt.ArrayLike, width: npt.ArrayLike, p: MTJPara
     return np.exp(log_factor) * unit
 
 
-def read_disturb(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike, reads: npt.ArrayLike = 1,
+def read_disturb(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike, reads: npt.ArrayLike = 1,
                  method: Method = "fokker-planck", *, exponent: int = 2) -> Array:
     """Probability that `reads` read pulses, each from rest, flip a junction at least once."""
     reads = real_array(reads, "number of reads")
@@ -146,11 +149,12 @@ def read_disturb(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: np
     return -np.expm1(-reads * hazard)
 
 
-def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
+def retention_time(p: Params, failure: npt.ArrayLike = 1e-9) -> Array:
     """Time [s] after which an unbiased junction has flipped with probability `failure` < 1/2, by (1) at i = 0.
 
     A rate law, for times well above tau_D. Raises DataError for other probabilities, unknown delta or tau_d, K_eff <= 0.
     """
+    p = as_params(p)
     p.need("delta", "tau_d", what="retention")
     failure = real_array(failure, "failure probability")
     if not ((failure > 0) & (failure < 0.5)).all():
@@ -160,8 +164,9 @@ def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
         return -np.log1p(-2 * failure) / rate * np.asarray(p.tau_d)
 
 
-def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
+def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
     """Overdrive i, width s = t / tau_D and Delta under the voltage, of shapes that broadcast."""
+    p = as_params(p)
     p.need("delta", "tau_d", "i_c0_p", "i_c0_ap", what="switching")
     volts, width, state = real_array(v, "voltage v [V]"), real_array(width, "pulse width [s]"), as_state(state)
     shape = _fitting(v=volts, width=width, state=state, parameters=_blank(p))
@@ -193,9 +198,10 @@ def _stable(delta: Array) -> Array:
     return delta
 
 
-def _probabilities(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike, method: Method, exponent: int,
+def _probabilities(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike, method: Method, exponent: int,
                    constant: Constant) -> tuple[Array, Array]:
     """(P, 1 - P)."""
+    p = as_params(p)
     return _switched(*_reduced(v, width, p, state), p, method, exponent, constant)
 
 

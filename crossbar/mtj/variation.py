@@ -26,9 +26,11 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.checks import generator, real_array
-from crossbar.errors import DataError
+from crossbar.errors import CrossbarWarning, DataError
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.presets import Params, as_params
+from crossbar.summaries import short_repr
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -63,13 +65,13 @@ class Variation:
         check_law(self.distribution)
 
 
-def sample(p: MTJParams, variation: Variation, shape: Shape, rng: np.random.Generator, *,
+def sample(p: Params, variation: Variation, shape: Shape, rng: np.random.Generator, *,
            max_unstable: float = 0.0) -> MTJParams:
     """Devices of an array, drawn around nominal ones.
 
-    p : MTJParams whose fields broadcast to `shape`: the nominal values.
+    p : MTJParams whose fields broadcast to `shape`, or a preset's name: the nominal values.
     max_unstable : share of devices that may come out unusable (K_eff <= 0, or a factor of the normal law that is not
-        positive). They are drawn again, all causes anew, and a UserWarning says how many.
+        positive). They are drawn again, all causes anew, and a CrossbarWarning says how many.
     Returns MTJParams of `shape`; fields that nothing moves stay as they are.
 
     Where RA or diameter is unknown, both scale r_p. Where the magnetism is (no diameter, thickness, m_s or k_i), the area
@@ -81,6 +83,7 @@ def sample(p: MTJParams, variation: Variation, shape: Shape, rng: np.random.Gene
     """
     if not isinstance(variation, Variation):
         raise DataError(f"a variation is xb.mtj.Variation(diameter=0.03, ...), not {type(variation).__name__}")
+    p = as_params(p)
     shape, max_unstable = _shape(shape), _share(max_unstable, "max_unstable")
     _require(p, variation, shape)
     size = math.prod(shape)
@@ -159,7 +162,7 @@ def _judge(bad: Mapping[str, Mask], count: int, size: int, allowed: float) -> No
     if count > allowed * size:
         raise DataError(f"{text}: a share of {count / size:.3g} where max_unstable = {allowed:.3g}. Reduce the variation, take "
                         "a more stable junction, or raise max_unstable to have them drawn again")
-    warnings.warn(f"{text} and were drawn again", UserWarning, stacklevel=3)
+    warnings.warn(f"{text} and were drawn again", CrossbarWarning, stacklevel=3)
 
 
 def _varied(p: MTJParams, factors: Mapping[str, Array], shape: tuple[int, ...]) -> MTJParams:
@@ -193,6 +196,8 @@ class Defects:
 
     Raises DataError for masks that are not boolean, do not broadcast or overlap.
     """
+
+    __repr__ = short_repr
 
     short: Mask = _NOWHERE     # pinhole in the barrier: a resistor of 1 / g_short
     open: Mask = _NOWHERE      # no contact: carries no current

@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from crossbar.checks import instance
 from crossbar.circuit import Circuit
 from crossbar.elements.xbar import Xbar
 from crossbar.errors import DataError, NetlistError
@@ -213,12 +215,15 @@ def _outputs(tokens: list[Token]) -> list[str]:
 
 def read_netlist(path: str | Path) -> Deck:
     """Read a deck. Raises OSError where there is no file, DataError if it is no text, NetlistError with every mistake."""
+    instance(path, (str, PathLike), "read_netlist: the path of a deck")
     return parse_netlist(read_text(Path(path)), path=str(path))
 
 
 def parse_netlist(text: str, path: str = "<string>") -> Deck:
     """Understand the text of a deck. Raises NetlistError listing every mistake at once; `path` names the text in messages and
     is where relative file names start from."""
+    instance(text, str, "parse_netlist: the text of a deck, a str,")
+    instance(path, str, "parse_netlist: the path of a deck, a str,")
     problems = Problems()
     title, lines = logical_lines(text, path, problems, title=True)
     deck = Deck(parse_lines(title, lines, path, problems), path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crossbar import matrices, memory, mtj
+from crossbar import doubts, matrices, memory, mtj
 from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.linear import CCCS, CCVS, VCCS, VCVS, CurrentSources, VoltageSources
 from crossbar.elements.nonlinear import MTJs, behavioural
@@ -170,19 +170,23 @@ def _mtj_params(e: Elaboration, model: Model, env: Env, more: Mapping[str, Token
     for name, token in more.items():
         fields |= dict.fromkeys(_MTJ_FIELDS[name], _number_or_inf(e, here, token))
     try:
-        return _junction(base, tuple(fields.items()), here.values.temper)
+        params = _junction(base, tuple(fields.items()), here.values.temper)
     except DataError as error:
         raise BadCard(str(error), at=None if more else model.at) from None
+    for name, text in params.doubtful.items():
+        e.warn(more.get(name) or model.given.get(name) or model.at, text)
+    return params
 
 
 @functools.lru_cache(maxsize=64)
 def _junction(base: mtj.MTJParams | None, fields: tuple[tuple[str, float], ...], temper: float) -> mtj.MTJParams:
     """Made once for all instances that are alike. What is given holds at the nominal temperature, as in SPICE."""
     given = dict(fields)
-    p = base.replace(**given) if base else mtj.MTJParams(**given)
-    if temper == _NOMINAL or "temperature" in given:
-        return p
-    return p.replace(temperature=mtj.T_REF + temper - _NOMINAL)
+    with doubts.remaking():  # what is doubtful is said with its place in the deck
+        p = base.replace(**given) if base else mtj.MTJParams(**given)
+        if temper == _NOMINAL or "temperature" in given:
+            return p
+        return p.replace(temperature=mtj.T_REF + temper - _NOMINAL)
 
 
 def _number_or_inf(e: Elaboration, env: Env, token: Token) -> float:
@@ -269,6 +273,8 @@ def _cells(e: Elaboration, env: Env, home: Env, model: Model, given: Mapping[str
         g = _from_file(token, lambda p: matrices.read_matrix(p, unit="S" if chosen[0] == "g" else "ohm"))
         if g.shape != shape:
             raise BadCard(f"{token.text} holds {g.shape[0]} x {g.shape[1]} cells, {at.low} has {shape[0]} x {shape[1]}")
+        if text := doubts.of_conductances(g):
+            e.warn(token, f"{token.text}: {text}; resistances [ohm] are given as r=")
         return LinearCells(g=g)
     if "mtj" not in model.given:
         raise BadCard(f"{at.low} needs mtj= in its model, or a file of conductances (g=) or resistances (r=)")

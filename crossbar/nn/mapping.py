@@ -28,6 +28,7 @@ from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.solution import ArraySolution
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 #: Wire segment resistance [ohm]: of both planes, or (word, bit).
 Wire = float | tuple[npt.ArrayLike, npt.ArrayLike]
@@ -45,17 +46,13 @@ class DifferentialPairs:
     Raises DataError for an unknown preset, or where P and AP conduct alike.
     """
 
+    __repr__ = short_repr
+
     params: mtj.MTJParams = "daffodil"  # type: ignore[assignment]
     unit: float = None                  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        params: object = self.params
-        if isinstance(params, str):
-            if params not in mtj.presets:
-                raise DataError(f"no preset {params!r}; there are {', '.join(mtj.presets)}")
-            params = mtj.presets[params]
-        if not isinstance(params, mtj.MTJParams):
-            raise DataError("a pair needs MTJParams or the name of a preset")
+        params = mtj.as_params(self.params)
         object.__setattr__(self, "params", params)
         unit = np.mean(params.g_p - np.asarray(params.g_ap)) if self.unit is None else self.unit
         object.__setattr__(self, "unit", positive(unit, "the conductance G_P - G_AP of weight 1 [S]"))
@@ -107,6 +104,8 @@ class PairArray:
     at 0 V at the same ends; their cells carry what the voltage drops along the wires let through.
     Raises DataError where the array is too small for the matrix or v_read is not positive.
     """
+
+    __repr__ = short_repr
 
     array: PassiveArray
     inputs: int

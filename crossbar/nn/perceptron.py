@@ -26,11 +26,16 @@ from crossbar.errors import DataError
 from crossbar.nn import metrics
 from crossbar.nn.mapping import (DifferentialPairs, Driver, PairArray, Shape, Wire, as_pairs, floats,
                                  matrix, pair_states, positive, vectors)
+from crossbar.summaries import short_repr
+
+#: The name of an activation, for all layers, or one name a layer.
+Activation = str | Sequence[str]
 
 #: Activations by name, elementwise on arrays.
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({
     "tanh": np.tanh,
     "sigmoid": lambda z: (1 + np.tanh(z / 2)) / 2,
+    "relu": lambda z: np.maximum(z, 0.0),
     "linear": lambda z: z,
 })
 
@@ -62,6 +67,8 @@ class Layer:
     states : (inputs, 2 outputs) +1 / -1 if the layer was given as devices, whose pairs the weights then are.
     """
 
+    __repr__ = short_repr
+
     weights: Array
     bias: Array
     states: npt.NDArray[np.int8] | None = None
@@ -85,13 +92,17 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Perceptron(Network):
-    """A software network. Raises DataError where layers do not fit each other or the activation is unknown.
+    """A software network.
 
+    activation : a name of ACTIVATIONS, or one a layer, ("relu", "linear"); kept as a tuple.
     g_norm : scalar or one a layer, divides the product; kept as a tuple.
+    Raises DataError where layers do not fit each other or an activation is unknown.
     """
 
+    __repr__ = short_repr
+
     layers: Sequence[Layer]
-    activation: str = "tanh"
+    activation: Activation = "tanh"
     g_norm: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
@@ -102,39 +113,43 @@ class Perceptron(Network):
             if before.weights.shape[1] != after.weights.shape[0]:
                 raise DataError(f"layer {k} has {before.weights.shape[1]} outputs, layer {k + 1} has "
                                 f"{after.weights.shape[0]} inputs")
-        _activation(self.activation)
+        object.__setattr__(self, "activation", activations(self.activation, len(layers)))
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "g_norm", gains(self.g_norm, len(layers)))
 
     @classmethod
-    def from_weights(cls, layers: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], *, activation: str = "tanh",
+    def from_weights(cls, layers: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], *,
+                     activation: Activation = "tanh",
                      g_norm: float | Sequence[float] = 1.0) -> "Perceptron":
         """From (weights (inputs, outputs), bias (outputs,)) a layer, first layer first."""
         made = [Layer(weights=w, bias=b) for w, b in _two(layers)]  # type: ignore[arg-type]
         return cls(layers=made, activation=activation, g_norm=g_norm)  # type: ignore[arg-type]
 
     @classmethod
-    def from_states(cls, layers: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], *, activation: str = "tanh",
+    def from_states(cls, layers: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], *,
+                    activation: Activation = "tanh",
                     g_norm: float | Sequence[float] = 1.0) -> "Perceptron":
         """From (device states (inputs, 2 outputs), bias (outputs,)) a layer; 1: parallel."""
         made = [Layer.from_states(s, b) for s, b in _two(layers)]
         return cls(layers=made, activation=activation, g_norm=g_norm)  # type: ignore[arg-type]
 
     def forward(self, x: npt.ArrayLike) -> Array:
-        f, y = _activation(self.activation), vectors(x, len(self.layers[0].weights))
-        for layer, g_norm in zip(self.layers, self.g_norm, strict=True):
-            y = f(y @ layer.weights / g_norm + layer.bias)
+        y = vectors(x, len(self.layers[0].weights))
+        for layer, name, g_norm in zip(self.layers, self.activation, self.g_norm, strict=True):
+            y = ACTIVATIONS[name](y @ layer.weights / g_norm + layer.bias)
         return y
 
     def map(self, pairs: DifferentialPairs | mtj.MTJParams | str = "daffodil", *, r_wire: Wire = 2.0,
             r_driver: Driver = 0.0, v_read: float = 0.1, g_norm: float | Sequence[float] | None = None,
-            shape: Shape | Sequence[Shape] = None) -> "HardwarePerceptron":
+            shape: Shape | Sequence[Shape] = None,
+            activation: Activation | None = None) -> "HardwarePerceptron":
         """The network on passive arrays, one a layer.
 
         pairs : how weights become junctions.  r_wire : segment resistance [ohm], 0 exact, or (word, bit).
         r_driver : in series with the leads [ohm].  v_read : word-line voltage of input 1 [V].
         g_norm : gain divisor, scalar or one a layer; None: the software network's.
         shape : (rows, columns) of larger arrays with idle lines, or one a layer; None: as large as the layer.
+        activation : a name, or one a layer; None: the software network's.
         """
         pairs = as_pairs(pairs)
         how: dict[str, Any] = {"r_wire": r_wire, "r_driver": r_driver, "v_read": v_read}
@@ -143,13 +158,16 @@ class Perceptron(Network):
             array = (pairs.from_weights(layer.weights, shape=size, **how) if layer.states is None
                      else pairs.from_states(layer.states, shape=size, **how))
             made.append(HardwareLayer(array=array, bias=layer.bias))
-        return HardwarePerceptron(layers=tuple(made), activation=self.activation,
+        return HardwarePerceptron(layers=tuple(made),
+                                  activation=self.activation if activation is None else activation,
                                   g_norm=self.g_norm if g_norm is None else g_norm)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HardwareLayer:
     """One layer on an array; bias (outputs,) is added digitally."""
+
+    __repr__ = short_repr
 
     array: PairArray
     bias: Array
@@ -158,6 +176,8 @@ class HardwareLayer:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
     """One layer's way from inputs to activations; (...) is () or (samples,)."""
+
+    __repr__ = short_repr
 
     x: Array                 # (..., inputs) activations that come in
     solution: ArraySolution  # of the array, with voltages, currents and residuals
@@ -173,12 +193,14 @@ class HardwarePerceptron(Network):
     Arrays of linear cells are solved once, for their transfer matrix; bias-dependent ones for every input.
     """
 
+    __repr__ = short_repr
+
     layers: tuple[HardwareLayer, ...]
-    activation: str = "tanh"
+    activation: Activation = "tanh"  # kept as a tuple
     g_norm: tuple[float, ...] = field(default=(1.0,))
 
     def __post_init__(self) -> None:
-        _activation(self.activation)
+        object.__setattr__(self, "activation", activations(self.activation, len(self.layers)))
         object.__setattr__(self, "g_norm", gains(self.g_norm, len(self.layers)))
 
     def forward(self, x: npt.ArrayLike) -> Array:
@@ -211,7 +233,7 @@ class HardwarePerceptron(Network):
                                           for layer, new in zip(self.layers, cells, strict=True)))
 
     def _activate(self, k: int, product: Array) -> Array:
-        return _activation(self.activation)(product / self.g_norm[k] + self.layers[k].bias)
+        return ACTIVATIONS[self.activation[k]](product / self.g_norm[k] + self.layers[k].bias)
 
 
 def gains(g_norm: float | Sequence[float], layers: int) -> tuple[float, ...]:
@@ -222,10 +244,16 @@ def gains(g_norm: float | Sequence[float], layers: int) -> tuple[float, ...]:
     return tuple(positive(g, "g_norm") for g in np.broadcast_to(given, (layers,)))
 
 
-def _activation(name: str) -> Callable[[Array], Array]:
-    if name not in ACTIVATIONS:
-        raise DataError(f"no activation {name!r}; there are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
+def activations(names: Activation, layers: int) -> tuple[str, ...]:
+    """One name of ACTIVATIONS a layer from a name or a sequence of names, or DataError."""
+    every = (names,) * layers if isinstance(names, str) else names
+    if not isinstance(every, Sequence) or len(every) != layers:
+        raise DataError(f"activation is a name, or a list of one for each of {layers} layers, not "
+                        f"{names!r}")
+    for name in every:
+        if not isinstance(name, str) or name not in ACTIVATIONS:
+            raise DataError(f"no activation {name!r}; there are {', '.join(ACTIVATIONS)}")
+    return tuple(every)
 
 
 def _shapes(shape: Shape | Sequence[Shape], layers: int) -> list[Shape]:

@@ -26,6 +26,7 @@ from crossbar import mtj
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.parameters import MTJParams
+from crossbar.mtj.presets import Params
 from crossbar.plots.style import SEQUENTIAL, bar_axes, check_formats, finish, new_axes, number, save, set_title, unit_of
 
 Array = npt.NDArray[np.float64]
@@ -49,11 +50,12 @@ class DeviceFigures:
     left_out: Mapping[str, str]
 
 
-def resistance_plot(p: MTJParams, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None) -> Axes:
+def resistance_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None) -> Axes:
     """R = V / I of both states against V, with the thresholds V_c0 of both directions where they are known.
 
     voltages : (n,) free minus fixed layer [V]; by default a little beyond the thresholds. Raises DataError for many junctions.
     """
+    p = mtj.as_params(p)
     v = _biases(p, voltages)
     thresholds = _thresholds(p)
     curves = {state: _resistance(p, v, state) for state in _STATE}
@@ -77,8 +79,9 @@ def resistance_plot(p: MTJParams, ax: Axes | None = None, *, voltages: npt.Array
     return ax
 
 
-def tmr_plot(p: MTJParams, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None) -> Axes:
+def tmr_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None) -> Axes:
     """TMR = R_AP / R_P - 1 against V; arguments as `resistance_plot`."""
+    p = mtj.as_params(p)
     v = _biases(p, voltages)
     ratio = _resistance(p, v, -1) / _resistance(p, v, 1) - 1
     v_factor, v_label = unit_of("V", float(np.abs(v).max()))
@@ -97,13 +100,14 @@ def tmr_plot(p: MTJParams, ax: Axes | None = None, *, voltages: npt.ArrayLike | 
     return ax
 
 
-def error_width_plot(p: MTJParams, state: int, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
+def error_width_plot(p: Params, state: int, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
                      widths: npt.ArrayLike | None = None) -> Axes:
     """Write-error rate against pulse width, a curve for each voltage; both axes logarithmic, down to 1e-12.
 
     state : the one to be left. voltages : (n,) magnitudes [V], by default 1 to 3 V_c0. widths : (m,) [s], by default 0.3 to 200
     tau_D. Raises DataError for many junctions, for impossible values, and where parameters lack what switching needs.
     """
+    p = mtj.as_params(p)
     direction, v_c0, tau_d = _direction(p, state)
     v = np.abs(_list(np.array(_FACTORS) * v_c0 if voltages is None else voltages, "voltages [V]"))
     t = _list(np.geomspace(0.3, 200, 400) * tau_d if widths is None else widths, "pulse widths [s]", 0)
@@ -117,9 +121,10 @@ def error_width_plot(p: MTJParams, state: int, ax: Axes | None = None, *, voltag
     return ax
 
 
-def error_voltage_plot(p: MTJParams, state: int, ax: Axes | None = None, *, widths: npt.ArrayLike | None = None,
+def error_voltage_plot(p: Params, state: int, ax: Axes | None = None, *, widths: npt.ArrayLike | None = None,
                        voltages: npt.ArrayLike | None = None) -> Axes:
     """Write-error rate against voltage, a curve for each pulse width, and V_c0; arguments as `error_width_plot`."""
+    p = mtj.as_params(p)
     direction, v_c0, tau_d = _direction(p, state)
     t = _list(np.array(_WIDTHS) * 10.0 ** round(np.log10(tau_d)) if widths is None else widths, "pulse widths [s]", 0)
     v = np.abs(_list(np.linspace(0.5, 3, 400) * v_c0 if voltages is None else voltages, "voltages [V]"))
@@ -134,7 +139,7 @@ def error_voltage_plot(p: MTJParams, state: int, ax: Axes | None = None, *, widt
     return ax
 
 
-def disturb_map(p: MTJParams, state: int, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
+def disturb_map(p: Params, state: int, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
                 widths: npt.ArrayLike | None = None, write_error: float = 1e-6, write_width: float = 10e-9) -> Axes:
     """Probability that a pulse switches, over voltage and pulse width, with contour lines at `LEVELS`.
 
@@ -142,6 +147,7 @@ def disturb_map(p: MTJParams, state: int, ax: Axes | None = None, *, voltages: n
     probability `write_error`. state : the one to be lost. voltages : (n,) rising magnitudes [V]. widths : (m,) rising [s].
     Raises DataError as `error_width_plot`.
     """
+    p = mtj.as_params(p)
     direction, v_c0, tau_d = _direction(p, state)
     write = float(mtj.pulse_amplitude(1 - write_error, write_width, p, direction))
     v = np.abs(_list(np.linspace(0, max(1.25 * v_c0, 0.6 * write), 241) if voltages is None else voltages, "voltages [V]"))
@@ -173,7 +179,7 @@ def disturb_map(p: MTJParams, state: int, ax: Axes | None = None, *, voltages: n
     return ax
 
 
-def save_device(p: MTJParams, folder: str | os.PathLike[str], title: str, *, write_error: float = 1e-6,
+def save_device(p: Params, folder: str | os.PathLike[str], title: str, *, write_error: float = 1e-6,
                 write_width: float = 10e-9, formats: Sequence[str] = ("png",)) -> DeviceFigures:
     """Every figure of a junction that its parameters allow, as files in `folder`, one for each format (png, svg, pdf).
 
@@ -181,6 +187,7 @@ def save_device(p: MTJParams, folder: str | os.PathLike[str], title: str, *, wri
     `disturb_map`. Raises DataError for many junctions and for an unknown format, OSError.
     """
     check_formats(formats)
+    p = mtj.as_params(p)
     _single(p)
     panels: dict[str, list[Callable[[Axes], Axes]]] = {
         "resistance": [partial(resistance_plot, p)], "tmr": [partial(tmr_plot, p)],

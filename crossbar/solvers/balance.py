@@ -161,7 +161,7 @@ def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
                     first = -1
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def _two_sum(a, b):  # type: ignore[no-untyped-def]
     """a + b and its rounding error (Knuth, The Art of Computer Programming 2, section 4.2.2)."""
     total = a + b

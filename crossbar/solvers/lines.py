@@ -496,6 +496,7 @@ def _advance(state: _State, du: Array, dv: Array, rtol: float) -> Mask:
 
 
 def _stuck(state: _State) -> ConvergenceError:
-    return ConvergenceError(f"line solver: no step lowers the KCL residual below {state.relative().max():.2e} of the cell currents, "
-                            "be it for rounding error or for lack of a solution; a looser rtol or the general path may do",
+    reached = float(state.relative().max())
+    return ConvergenceError(f"line solver: no step lowers the KCL residual below {reached:.2e} of the cell currents, be it "
+                            "for rounding error or for lack of a solution; a looser rtol or the general path may do",
                             state.trace)

@@ -7,7 +7,7 @@ state that what they see opposes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from crossbar.checks import real_array
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import ConvergenceError, DataError
 from crossbar.mtj.fokker_planck import cumulative_hazard
+from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.pulses import DIRECTIONS, Pulse
@@ -38,6 +39,8 @@ class WriteWindow:
     """Error of the hardest cell to write and disturbance of the easiest to disturb against the amplitude; two columns, pulses to
     P and to AP."""
 
+    __repr__ = short_repr
+
     scheme: str
     width: float
     amplitude: Array       # (A,) [V]
@@ -55,6 +58,8 @@ class WriteWindow:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CheapestPulse:
     """The pulse of least energy at an error rate: pulse, energy of both directions [J] (to P, to AP) and its error rate."""
+
+    __repr__ = short_repr
 
     pulse: Pulse
     energy: tuple[float, float]
@@ -94,7 +99,7 @@ def pulse_for_error(array: WritableArray, error: float, *, width: Any = None, am
         given = Pulse(1.0, width)
         _scalars(given.width, "width [s]")
         found = [bench.amplitude(d, float(given.width[d < 0]), error, breakdown) for d in DIRECTIONS]
-        return replace(given, amplitude=tuple(found))
+        return given.with_values(amplitude=tuple(found))
     if error < 1e-15:
         raise DataError(f"an error rate of {error:.3g} is found by amplitude only: give width")
     given, found = Pulse(amplitude, 1e-9), []
@@ -105,7 +110,7 @@ def pulse_for_error(array: WritableArray, error: float, *, width: Any = None, am
         if np.abs(volts).max() > breakdown:
             raise DataError(f"a junction would see {np.abs(volts).max():.4g} V, beyond the breakdown limit of {breakdown:g} V")
         found.append(float(np.max(mtj.pulse_width(1 - error, volts, bench.of(bench.rows, bench.columns), -direction))))
-    return replace(given, width=tuple(found))
+    return given.with_values(width=tuple(found))
 
 
 def cheapest_pulse(array: WritableArray, error: float, *, widths: tuple[float, float] = (1e-9, 100e-9),
@@ -161,7 +166,7 @@ def compensated(array: WritableArray, target: npt.ArrayLike, pulse: Pulse, *, sc
             for group in groups:
                 if group.size:
                     out[row, group] = bench.lifted(row, group, direction, aim[row, group])
-    return replace(pulse, amplitude=(out, out), width=pulse.width)
+    return pulse.with_values(amplitude=(out, out))
 
 
 def write_window(array: WritableArray, amplitudes: npt.ArrayLike, width: float, *,

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from crossbar import memory, mtj
+from crossbar import doubts, memory, mtj
 from crossbar.arrays import PassiveArray
 from crossbar.checks import generator, real_array
 from crossbar.elements.base import Array, Mask
@@ -69,6 +69,7 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
 
     array : PassiveArray or OneTransistorArray of MTJCells(params, state); it stays as it is, the report holds the new one.
     target : (M, N) states, whatever `crossbar.mtj.as_state` accepts; or (repeats, M, N), a write each.
+        The report gives +1 (P) and -1 (AP) also where 1 and 0 were given: see `WriteReport.states_as`.
     scheme : "v/2", "v/3", "floating", "grounded", "1t1r", an xb.Scheme of line levels, or a WriteScheme.
     verify : reads and further pulses; None: every cell gets its pulse, right or wrong.
     order : "rows": all cells of a row that get the same state at once; "cells": one after the other.
@@ -189,7 +190,8 @@ class _Write:
         """States (B, M, N) as they read, row by row; those of writes that are not active are not looked at."""
         live, found = _live(active), np.array(self.target)
         nothing = np.zeros(self.states[live, 0].shape, bool)
-        pulse = Pulse(verify.read, verify.read_width)
+        with doubts.remaking():
+            pulse = Pulse(verify.read, verify.read_width)
         for row in tqdm(range(self.array.shape[0]), desc="read", unit="row", delay=3, disable=None, leave=False):
             drives, sides = self.plan.scheme.read(self.array, row, verify.read)
             solution = self.operate(live, partial(_constant, drives), pulse, verify.read_width, row, nothing)

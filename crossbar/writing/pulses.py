@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 
 TO_P, TO_AP = 1, -1  # directions: the state that is written
 DIRECTIONS = (TO_P, TO_AP)
@@ -25,8 +27,11 @@ class Pulse:
     width : [s] at full amplitude, likewise; the same for all cells that are written at once.
     rise, fall : [s] duration of the edges, which are straight. They take Stepping: closed formulas know rectangles only.
     count, gap : pulses in a row, and the idle time after each [s]. Every pulse begins from rest: let the gap be some tau_D.
-    Raises DataError for what is not positive or has a wrong shape.
+    Raises DataError for what is not positive or has a wrong shape. Warns of durations of 0.1 s or
+    more, which are probably nanoseconds.
     """
+
+    __repr__ = short_repr
 
     amplitude: Any
     width: Any
@@ -45,6 +50,12 @@ class Pulse:
             object.__setattr__(self, name, float(value))
         if isinstance(self.count, bool) or not isinstance(self.count, int | np.integer) or self.count < 1:
             raise DataError(f"a train has at least 1 pulse, got count={self.count!r}")
+        doubts.warn(self.doubtful)
+
+    @property
+    def doubtful(self) -> str | None:
+        """What is said of a duration that is probably a slip of units; see `crossbar.doubts`."""
+        return doubts.of_width(max(*(w.max() for w in self.width), self.rise, self.fall, self.gap))
 
     def amplitudes(self, direction: int, shape: tuple[int, int]) -> Array:
         """(M, N) [V] for a direction, TO_P or TO_AP. Raises DataError where it doesn't fit the cells."""
@@ -56,8 +67,13 @@ class Pulse:
 
     def changed(self, volts: float, factor: float) -> "Pulse":
         """The same pulse higher by `volts` [V] and longer by a factor."""
-        return Pulse(tuple(a + volts for a in self.amplitude), tuple(w * factor for w in self.width), self.rise, self.fall,
-                     self.count, self.gap)
+        return self.with_values(amplitude=tuple(a + volts for a in self.amplitude),
+                                width=tuple(w * factor for w in self.width))
+
+    def with_values(self, **changes: Any) -> "Pulse":
+        """The same pulse with some fields changed."""
+        with doubts.remaking():
+            return replace(self, **changes)
 
     @property
     def lowest(self) -> float:

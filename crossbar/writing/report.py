@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.errors import DataError
+from crossbar.mtj.conduction import StateForm, states_as
+from crossbar.summaries import block, short_repr, spread
 from crossbar.units import format_si
 from crossbar.writing.junctions import Junctions, States
 from crossbar.writing.schemes import WritableArray
@@ -19,6 +21,8 @@ from crossbar.writing.schemes import WritableArray
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WriteEnergy:
     """Energy of all phases and reads [J]; (...) is () or (repeats,). The sources' is the sum of what the others dissipate."""
+
+    __repr__ = short_repr
 
     sources: Array             # (...)
     cells: Array               # (..., M, N), transistors included
@@ -64,8 +68,8 @@ class WriteReport:
     """
 
     source: WritableArray  # the array as it was
-    states: States         # (..., M, N) at the end
-    target: States         # (..., M, N)
+    states: States         # (..., M, N) at the end, +1 P, -1 AP; `states_as` gives other forms
+    target: States         # (..., M, N), likewise
     written: Mask          # (M, N) cells that were to be written
     disturbs: IntArray     # (..., M, N) flips of a cell while it was not selected
     pulses: IntArray       # (..., M, N) a cell was selected for
@@ -79,6 +83,11 @@ class WriteReport:
     phases: int            # array operations, reads included
     solves: int            # of the array, each for all repeats that took part
     residual: float        # largest sum |KCL| / sum |cell current| of all solves
+
+    def states_as(self, form: StateForm = "01") -> npt.NDArray[Any]:
+        """(..., M, N) states at the end in a form of `crossbar.mtj.states_as`: "01", "-1/1", "bool"
+        or "words". Raises DataError for another."""
+        return states_as(self.states, form)
 
     @property
     def errors(self) -> Mask:
@@ -139,16 +148,27 @@ class WriteReport:
                   f"sum |KCL| / sum |cell current| {self.residual:.1e} at worst"]
         return "\n".join(lines)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as numbers and lists, for JSON."""
+    def __repr__(self) -> str:
+        """The head of `summary`, energy and certificate."""
+        written, errors, disturbed, *_ = self.summary().splitlines()
+        return block(
+            f"WriteReport: {written}", f"{errors}; {disturbed}",
+            f"energy {spread(self.energy.sources, 'J')}, time {spread(self.time, 's')}",
+            f"{self.phases} phases, {self.solves} solves, sum |KCL| / sum |cell current| "
+            f"{self.residual:.1e} at worst")
+
+    def as_dict(self, states: StateForm = "-1/1") -> dict[str, Any]:
+        """Everything as numbers and lists, for JSON; states and target in a form of `states_as`."""
         def plain(x: Any) -> Any:
             return None if x is None else np.asarray(x).tolist()
-        names = ("states", "target", "written", "errors", "disturbs", "pulses", "gave_up", "expected_disturb", "expected_error",
+        as_asked = {"states": plain(states_as(self.states, states)),
+                    "target": plain(states_as(self.target, states))}
+        names = ("written", "errors", "disturbs", "pulses", "gave_up", "expected_disturb", "expected_error",
                  "time")
         e = self.energy
         energy = {name: plain(getattr(e, name)) for name in ("sources", "cells", "wires", "drivers")} | {
             name: {key: plain(x) for key, x in getattr(e, name).items()} for name in ("lines", "ends")}
-        return {name: plain(getattr(self, name)) for name in names} | {
+        return as_asked | {name: plain(getattr(self, name)) for name in names} | {
             "energy": energy, "phases": self.phases, "solves": self.solves, "residual": self.residual}
 
 

@@ -27,14 +27,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crossbar import memory, mtj
+from crossbar import doubts, memory, mtj
 from crossbar.arrays import OneTransistorArray
 from crossbar.checks import generator, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
+from crossbar.mtj.conduction import StateForm, states_as
 from crossbar.mtj.waveforms import number
 from crossbar.solvers.lines import threads
+from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
@@ -52,8 +54,10 @@ _BYTES_A_CELL = 40 * 8
 class UpdateReport:
     """A finished update; (...) is () or (repeats,)."""
 
+    __repr__ = short_repr
+
     source: WritableArray
-    states: States        # (..., M, N) after it
+    states: States        # (..., M, N) after it, +1 P, -1 AP; `states_as` gives other forms
     change: IntArray      # (..., M, N) +1: AP -> P, -1: P -> AP, 0: none
     wanted: Array         # (M, N) probability (1), with the sign of the weight's change
     probability: Array    # (..., M, N) that one of the phases flips the cell, in the state that it had then
@@ -61,6 +65,10 @@ class UpdateReport:
     time: float           # [s]
     phases: int           # array operations: 4, fewer where a quadrant is empty
     solves: int
+
+    def states_as(self, form: StateForm = "01") -> npt.NDArray[Any]:
+        """(..., M, N) states in a form of `crossbar.mtj.states_as`. Raises DataError for another."""
+        return states_as(self.states, form)
 
     @property
     def array(self) -> WritableArray:
@@ -86,6 +94,7 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
     rate, step, total = (number(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
+    doubts.warn(doubts.of_width(total))
     if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer | None) or repeats is not None and repeats < 1:
         raise DataError(f"repeats is a number of updates, at least 1, got {repeats!r}")
     batch = 1 if repeats is None else int(repeats)

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.elements.base import Array
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution
 from crossbar.writing.pulses import Pulse
 from crossbar.writing.schemes import WritableArray, WriteScheme
@@ -31,6 +33,8 @@ class Verify:
     Raises DataError for what is out of range.
     """
 
+    __repr__ = short_repr
+
     max_pulses: int = 8
     read: float = 0.1
     read_width: float = 10e-9
@@ -48,6 +52,7 @@ class Verify:
                 raise DataError(f"write-verify's {name} must be a finite number{'' if low is None else ' above 0'}, got "
                                 f"{getattr(self, name)!r}")
 
+        doubts.warn(doubts.of_width(self.read_width))
         if (self.max_pulses - 1) * np.log(self.width_factor) > 20:
             raise DataError(f"write-verify would lengthen pulses {self.width_factor:g}^{self.max_pulses - 1} times")
 
