@@ -16,6 +16,7 @@ from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES, Xbar, leaded, lines_of
 from crossbar.solvers.lines import Law, Plane, PlanesSolution, solve_planes
+from crossbar.solvers.warm_start import solve_from
 
 
 def cell_law(cells: Cells, isolated: tuple[Mask, Mask] | None) -> Law:
@@ -74,7 +75,7 @@ class Attached:
 
         Raises ConvergenceError as `solve_planes` does.
         """
-        done = solve_planes(*self._planes(e, r), cell_law(self.xbar.cells, self.xbar.isolated), rtol=rtol, start=start)
+        done = solve_from(*self._planes(e, r), cell_law(self.xbar.cells, self.xbar.isolated), rtol=rtol, start=start)
         assert done.nodes is not None
         i, end = self._currents(done), self._ends(done.nodes)
         opened = np.isinf(r)

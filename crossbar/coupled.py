@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 _MAX_STEPS = 40   # Newton steps at the terminals
 _MAX_SPACE = 80   # GMRES iterations in each
 _AIM = 1e-12      # of the difference between v' and v, relative to the largest
+_ROUNDED = 1e-12  # of the largest voltage so far: what rounding may leave of voltages that come down to 0
 _PLAIN = 1e-3     # reduction in one step that shows that the terminals do not influence each other
 _CLOSER = 0.01    # of the arrays' tolerance, for those of at most
 _SMALL = 2000     # nodes; rounding grows with their number
@@ -135,6 +136,15 @@ class _Around:
         circuit = self._with(self._by_node(i), np.zeros(self.at.size))
         return System(circuit, self.plan, self.tolerances, noise[1:])
 
+    def without_sources(self) -> bool:
+        """Whether all equations hold exactly where nothing flows and every voltage is 0."""
+        nothing = np.zeros(self.node.size)
+        system = self.system(nothing, nothing, self.load)
+        try:
+            return not system.evaluate(np.zeros(system.size)).residual.any()
+        except ConvergenceError:  # an expression has no value there
+            return False
+
     def at_terminals(self, x: Array) -> Array:
         """Voltages (T,), or changes of them."""
         return np.concatenate(([0.0], x[:len(self.circuit.nodes) - 1]))[self.node]
@@ -185,6 +195,7 @@ class _Iteration:
         self.x = np.zeros(around.plan.size - 1) if near is None else near.x
         self.solved = [] if near is None else near.solved
         self.plain = near is None or near.plain  # no influence between terminals seen so far
+        self.largest = self._size()  # of all voltages so far [V]
         self.solves = 0
         self.trace: list[float] = []
 
@@ -204,22 +215,35 @@ class _Iteration:
         for step in range(_MAX_STEPS):
             system = around.system(self.i, self.v, around.load)
             self.x = around.solver(system, self.x).x
+            if self._came_to_rest():
+                self.x, self.solved = np.zeros_like(self.x), []
             if seen is None or not around.linear:
                 seen = around.seen(system, self.x, self.open)
             gap = around.at_terminals(self.x) - self.v
-            if step and self._agrees(gap) and (result := self._result(seen)) is not None:
+            if step and self.solved and self._agrees(gap) and (result := self._result(seen)) is not None:
                 return result
             misfit = gap * (1 + seen.through * around.load)
             apart = self._apart(gap)
-            plain = self.plain or (step == 0 and apart <= _AIM)
+            plain = self.plain or not self.solved or (step == 0 and apart <= _AIM)
             correction = misfit if plain else self._newton(misfit, seen, apart)
             self._solve(self.v + seen.through * self.i + correction, seen.r)
         raise ConvergenceError(f"arrays and the circuit around them disagree by {self.trace[-1]:.2e} of the largest voltage "
                                f"after {_MAX_STEPS} steps", self.trace)
 
+    def _size(self) -> float:
+        """Largest voltage anywhere outside the arrays [V]."""
+        return float(np.abs(np.append(self.v, self.x[:len(self.around.circuit.nodes) - 1])).max(initial=0.0))
+
+    def _came_to_rest(self) -> bool:
+        """Whether all voltages have come down to the rounding of what they were, and are exactly 0 in truth: then they are only
+        compared with each other from here on, and would never agree."""
+        size = self._size()
+        self.largest = max(self.largest, size)
+        return 0 < size <= _ROUNDED * self.largest and self.around.without_sources()
+
     def _apart(self, gap: Array) -> float:
         """Largest difference between v' and v, relative to the largest voltage anywhere outside the arrays."""
-        largest = float(np.abs(np.append(self.v, self.x[:len(self.around.circuit.nodes) - 1])).max(initial=0.0))
+        largest = self._size()
         return float(np.abs(gap).max(initial=0.0)) / (largest if largest > 0 else 1.0)
 
     def _agrees(self, gap: Array) -> bool:

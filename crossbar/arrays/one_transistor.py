@@ -30,7 +30,8 @@ from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes
                                     wire_resistance)
 from crossbar.errors import DataError
 from crossbar.solvers import room
-from crossbar.solvers.lines import Law, Plane, PlanesSolution, solve_planes
+from crossbar.solvers.lines import Law, Plane, PlanesSolution
+from crossbar.solvers.warm_start import solve_from
 
 _BYTES_A_CELL = 40 * 8  # what the line solver holds for one input
 _BLOCK_CELLS = 2 ** 21  # inputs x cells solved side by side
@@ -191,8 +192,8 @@ class OneTransistorArray:
         sources, bits = Folded(source, near, far, rows, self.parallel), Folded(bit, top, bottom, rows, True)
         some, few = np.ascontiguousarray(share[:, rows]), hints.rows(rows)
         law = _law(cells.of_rows(rows), drives.volts[_GATE][:, rows], None, some)
-        done = solve_planes(sources.kept, bits.kept, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol,
-                            nodes=nodes, start=few.start, guess=few.guess)
+        done = solve_from(sources.kept, bits.kept, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol,
+                          nodes=nodes, start=few.start, guess=few.guess)
         share.fill(0.0)
         share[:, rows] = some
         return replace(done, out=(*sources.ends(*done.out[:2]), *bits.ends(*done.out[2:])),
@@ -202,9 +203,9 @@ class OneTransistorArray:
                    rtol: float, nodes: bool) -> PlanesSolution:
         isolated = self._isolated(source, bit, drives)
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
-        done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
-                            Law(current=_law(cells, drives.volts[_GATE], isolated, share), symmetric=False),
-                            crossed=not self.parallel, rtol=rtol, nodes=nodes, start=hints.start, guess=hints.guess)
+        done = solve_from(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
+                          Law(current=_law(cells, drives.volts[_GATE], isolated, share), symmetric=False),
+                          crossed=not self.parallel, rtol=rtol, nodes=nodes, start=hints.start, guess=hints.guess)
         if isolated is not None and done.nodes is not None:
             for x, lost in zip(done.nodes, isolated, strict=True):
                 x[:, lost] = np.nan

@@ -30,7 +30,8 @@ from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nod
                                     with_leads)
 from crossbar.errors import ConvergenceError, DataError
 from crossbar.solvers.coarse import MOST
-from crossbar.solvers.lines import Plane, solve_planes
+from crossbar.solvers.lines import Plane
+from crossbar.solvers.warm_start import solve_from
 
 _BYTES_A_CELL = 30 * 8  # what the line solver holds for one input, linear or not
 _BYTES_A_HAT = 24  # and node along a line, of the coarse grid
@@ -181,8 +182,8 @@ class PassiveArray(ArrayAlgebra):
         def solve(block: Drives, cells: Cells, hints: Hints, rtol: float, nodes: bool) -> ArraySolution:
             left, right, top, bottom = (block.volts[side] for side in SIDES)
             law = cell_law(cells, isolated) if cells.stacked else common
-            done = solve_planes(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes,
-                                start=hints.start, guess=hints.guess)
+            done = solve_from(words.between(left, right), bits.between(top, bottom), law, rtol=rtol, nodes=nodes,
+                              start=hints.start, guess=hints.guess)
             if isolated is not None and done.nodes is not None:
                 for x, lost in zip(done.nodes, isolated, strict=True):
                     x[:, lost] = np.nan
