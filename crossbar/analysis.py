@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory, topology
+from crossbar.checks import choice
 from crossbar.circuit import Circuit, parse_output
 from crossbar.elements.base import Array
 from crossbar.errors import ConvergenceError, CrossbarError, DataError, SizeError
@@ -36,17 +37,16 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
                     method: Literal["auto", "lines", "general"] = "auto") -> OperatingPoint:
     """Solve for the direct-current operating point.
 
-    solver : Newton, gmin stepping, then source stepping by default. reltol, abstol [A], vntol [V] : SPICE's tolerances; linear
-    circuits and arrays are held to 1e-10. near : a point of a similar circuit to start from. method : arrays solved as blocks
-    ("lines", see crossbar.coupled) or as their wires and cells ("general"); "auto" takes blocks for large arrays, and the
-    general path where they fail and it fits in memory.
+    solver : Newton, gmin stepping, then source stepping by default. reltol, abstol [A], vntol [V] : SPICE's tolerances, at most
+    0.1, 1e-3 and 0.1; linear circuits and arrays are held to 1e-10. near : a point of a similar circuit to start from.
+    method : arrays solved as blocks ("lines", see crossbar.coupled) or as their wires and cells ("general"); "auto" takes blocks
+    for large arrays, and the general path where they fail and it fits in memory.
     Raises TopologyError where no unique solution can exist, ConvergenceError where none was found, SizeError for a circuit
     too large for the direct solver.
     """
     if not circuit.batches and not circuit.arrays:
         raise DataError("the circuit holds no element")
-    if method not in ("auto", "lines", "general"):
-        raise DataError('method is "auto", "lines" or "general"')
+    choice(method, ("auto", "lines", "general"), "method")
     tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), solver or Ladder()
     large = sum(a.node_count for a in circuit.arrays) >= _LARGE
     if method != "general" and not circuit.arrays:

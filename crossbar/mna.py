@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
+from crossbar.checks import tolerance
 from crossbar.circuit import Circuit
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.errors import DataError
@@ -94,13 +95,20 @@ def _sensed(circuit: Circuit, batch: Batch, branches: Sequence[int]) -> IntArray
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerances:
-    """When an operating point counts as solved. Circuits of linear elements are held to `linear` whatever reltol says."""
+    """When an operating point counts as solved. Circuits of linear elements are held to `linear` whatever reltol says.
+
+    Raises DataError for a reltol, vntol or abstol that is no number, not positive or too large, see `checks.MOST`.
+    """
 
     reltol: float = 1e-3   # of an unknown's size, and of the currents that meet at a node
     vntol: float = 1e-6    # [V]
     abstol: float = 1e-12  # [A]
     linear: float = 1e-10
     array: float = 1e-10   # sum |KCL| / sum |cell current| of every array
+
+    def __post_init__(self) -> None:
+        for name in ("reltol", "vntol", "abstol"):
+            object.__setattr__(self, name, tolerance(getattr(self, name), name))
 
 
 @dataclass(frozen=True, eq=False)

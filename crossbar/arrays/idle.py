@@ -18,14 +18,15 @@ from crossbar.solvers import room
 from crossbar.solvers.lines import Plane
 
 
-def busy_rows(cells: TransistorCells, source: Array, bit: Array, lowest: float, gate: Array) -> IntArray | None:
-    """Rows in which a transistor may conduct at voltages above `lowest` [V], at gate voltages (batch, M) [V]; None where they are
-    not few, or where lines with openings or without terminals need a closer look."""
+def busy_rows(cells: TransistorCells, source: Array, bit: Array, lowest: Array, gate: Array) -> IntArray | None:
+    """Rows in which a transistor may conduct for some input, at voltages above its `lowest` (batch,) [V] and gate voltages
+    (batch, M) [V]; None where they are not few, or where lines with openings or without terminals need a closer look."""
     transistor, (m, _) = cells.transistor, cells.shape
     if transistor.kind != LEVEL1 or not all(
             np.isfinite(r[:, 1:-1]).all() and np.isfinite(r[:, [0, -1]]).any(axis=1).all() for r in (source, bit)):
         return None
-    slope = transistor.current(lowest, gate.max(axis=0)[:, None], lowest, cells.v_bulk)[1]
+    least = float(lowest.min())  # the rows that are left out are off for every input; those kept may be off for some
+    slope = transistor.current(least, gate.max(axis=0)[:, None], least, cells.v_bulk)[1]
     rows = np.flatnonzero(np.broadcast_to(slope > 0, (m, slope.shape[-1])).any(axis=1))
     return rows if 0 < 2 * rows.size <= m else None
 

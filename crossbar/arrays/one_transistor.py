@@ -8,7 +8,7 @@ along the bit lines ("parallel", the usual STT-MRAM: columns decouple into ladde
 ("orthogonal": two crossing planes).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,17 +17,17 @@ import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.arrays.blocks import Hints, gather, in_states, of_batch, replaced, stack
-from crossbar.arrays.drives import Drive, Drives, add_sources
+from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
+from crossbar.arrays.floating import Isolated, by_isolation
 from crossbar.arrays.idle import Folded, busy_rows
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
-from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
-                                    wire_resistance)
+from crossbar.elements.xbar import GridNames, driver_resistance, leaded, segments, wire_resistance
 from crossbar.errors import DataError
 from crossbar.solvers import room
 from crossbar.solvers.lines import Law, Plane, PlanesSolution
@@ -62,8 +62,7 @@ class OneTransistorArray:
                  r_bit: npt.ArrayLike = 2.0, r_source: npt.ArrayLike = 2.0,
                  source_lines: Literal["parallel", "orthogonal"] = "parallel",
                  r_driver: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0) -> None:
-        if source_lines not in ("parallel", "orthogonal"):
-            raise DataError(f'source_lines is "parallel" or "orthogonal", not {source_lines!r}')
+        choice(source_lines, ("parallel", "orthogonal"), "source_lines")
         pairs = _pairs(cells, transistor, v_bulk)
         m, n = pairs.shape
         if pairs.cells.stacked:
@@ -111,10 +110,8 @@ class OneTransistorArray:
         drives, junctions = self._drives(gate, given), in_states(self.cells.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
-        if keep not in ("nodes", "terminals"):
-            raise DataError('keep is "nodes" or "terminals"')
-        if not rtol > 0:
-            raise DataError("rtol must be positive")
+        choice(keep, ("nodes", "terminals"), "keep")
+        rtol = tolerance(rtol, "rtol")
         cells = self.shape[0] * self.shape[1]
         held = drives.batch * cells * 24 if keep == "nodes" else 0
         memory.require(f"{drives.batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
@@ -123,10 +120,14 @@ class OneTransistorArray:
         hints = Hints.of(start, guess, (drives.batch, *self.shape))
         share = None if start is None or start.share is None else stack(start.share)
         parts = []
-        for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
-            some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
-            parts.append((which, self._solve(drives.take(which), some, hints.take(which),
-                                             None if share is None else of_batch(share, which), rtol, keep == "nodes")))
+        for group in drives.groups():
+            source, bit = self._wires(drives.take(group[:1]))
+            for inputs, isolated in self._by_isolation(source, bit, drives, group):
+                for which in pieces(inputs, max(1, _BLOCK_CELLS // cells)):
+                    some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
+                    shared = None if share is None else of_batch(share, which)
+                    parts.append((which, self._solve(drives.take(which), some, source, bit, isolated, hints.take(which),
+                                                     shared, rtol, keep == "nodes")))
         return replace(gather(parts, drives.single), cells=pairs)
 
     def to_circuit(self, gate: npt.ArrayLike, **sides: Drive) -> Circuit:
@@ -155,29 +156,30 @@ class OneTransistorArray:
         source = self.r_source.T if self.parallel else self.r_source
         return leaded(source, near, far), leaded(self.r_bit.T, top, bottom)
 
-    def _isolated(self, source: Array, bit: Array, drives: Drives) -> tuple[Mask, Mask] | None:
-        """Source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is off at the lowest of the
-        voltages applied."""
-        def conducting() -> Mask:
-            at = np.full(self.shape, self._lowest(drives))
-            return np.asarray(self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0)
-        return isolated_nodes(source, bit, conducting, alongside=self.parallel)
+    def _by_isolation(self, source: Array, bit: Array, drives: Drives, inputs: IntArray) -> list[tuple[IntArray, Isolated]]:
+        """Some of the inputs by their source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is
+        off at the lowest of the voltages applied."""
+        lowest, gate = _lowest(drives, self.sides), drives.volts[_GATE]
 
-    def _lowest(self, drives: Drives) -> float:
-        """The lowest of the voltages applied [V]."""
-        return min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
+        def conducting(some: IntArray) -> Mask:
+            at = np.broadcast_to(lowest[some, None, None], (len(some), *self.shape))
+            return np.asarray(self.cells.current(at, at, gate[some, :, None])[1] > 0)
+        return by_isolation(source, bit, inputs, conducting, self.shape[0] * self.shape[1], alongside=self.parallel)
 
-    def _solve(self, drives: Drives, cells: TransistorCells, hints: Hints, shared: Array | None, rtol: float,
-               nodes: bool) -> TransistorSolution:
-        source, bit = self._wires(drives)
+    def _solve(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, isolated: Isolated, hints: Hints,
+               shared: Array | None, rtol: float, nodes: bool) -> TransistorSolution:
         drives.check_shorts(source, bit)
         share = room.empty((drives.batch, *self.shape))
         share[:] = np.nan if shared is None else shared
         if hints.guess is not None:
             hints = hints._replace(guess=-hints.guess)  # the solver counts from source to bit line
-        rows = busy_rows(cells, source, bit, self._lowest(drives), drives.volts[_GATE])
-        done = self._solve_all(drives, cells, source, bit, hints, share, rtol, nodes) if rows is None else \
-            self._solve_rows(rows, drives, cells, source, bit, hints, share, rtol, nodes)
+        rows = busy_rows(cells, source, bit, _lowest(drives, self.sides), drives.volts[_GATE])
+        if rows is None:
+            done = self._solve_all(drives, cells, source, bit, isolated, hints, share, rtol, nodes)
+        else:
+            done = self._solve_rows(rows, drives, cells, source, bit, hints, share, rtol, nodes)
+        opened = self.cells.open_junctions  # in series with a transistor that is off nothing else says where the voltage is
+        share[:, opened[0], opened[1]] = 1.0
         return TransistorSolution(
             cells=cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={s: np.where(drives.connected[s], drives.volts[s], np.nan) for s in self.sides},
@@ -199,9 +201,8 @@ class OneTransistorArray:
         return replace(done, out=(*sources.ends(*done.out[:2]), *bits.ends(*done.out[2:])),
                        nodes=done.nodes and (sources.whole(done.nodes[0]), bits.whole(done.nodes[1])))
 
-    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, hints: Hints, share: Array,
-                   rtol: float, nodes: bool) -> PlanesSolution:
-        isolated = self._isolated(source, bit, drives)
+    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, isolated: Isolated, hints: Hints,
+                   share: Array, rtol: float, nodes: bool) -> PlanesSolution:
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         done = solve_from(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
                           Law(current=_law(cells, drives.volts[_GATE], isolated, share), symmetric=False),
@@ -220,7 +221,7 @@ class OneTransistorArray:
         plane = {p: np.array([builder.node(f"{p}[{i},{j}]") for i in range(m) for j in range(n)]).reshape(m, n)
                  for p in ("sl", "bl", "in")}
         lines = self._wires(drives)
-        isolated = self._isolated(*lines, drives)
+        (_, isolated), = self._by_isolation(*lines, drives, np.arange(1))
         if isolated is not None:
             plane["sl"][isolated[0]] = plane["bl"][isolated[1]] = -1
         for r, name, line, near, far in ((lines[0], "rsl", plane["sl"].T if self.parallel else plane["sl"], *self.sides[:2]),
@@ -238,7 +239,13 @@ class OneTransistorArray:
         return builder.build()
 
 
-def _law(cells: TransistorCells, gates: Array, isolated: tuple[Mask, Mask] | None,
+def _lowest(drives: Drives, sides: Sequence[str]) -> Array:
+    """(B,) The lowest of the voltages applied to the ends of bit and source lines [V]."""
+    ends = [np.where(drives.on[side], drives.volts[side], np.inf) for side in sides]
+    return np.concatenate(ends, axis=1).min(axis=1)
+
+
+def _law(cells: TransistorCells, gates: Array, isolated: Isolated,
          share: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
     """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
     alive = None if isolated is None else ~(isolated[0] | isolated[1])

@@ -21,7 +21,7 @@ from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
 from crossbar.attached import cell_law
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells
@@ -101,15 +101,14 @@ class PassiveArray(ArrayAlgebra):
         start : a solution under nearly the same drives, to begin with. guess : cell voltages (batch, M, N) or (M, N) [V], about,
         of nonlinear cells: another way to begin.
         Raises DataError for NaN, a wrong shape, or if no end is driven; TopologyError where 0 ohm joins two voltages;
-        ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
+        ConvergenceError if sum |KCL| stays above rtol (at most 0.01) times sum |cell current|.
         """
         drives, junctions = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape), in_states(self.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
-        if method not in ("lines", "general") or keep not in ("nodes", "terminals"):
-            raise DataError('method is "lines" or "general", keep is "nodes" or "terminals"')
-        if not rtol > 0:
-            raise DataError("rtol must be positive")
+        choice(method, ("lines", "general"), "method")
+        choice(keep, ("nodes", "terminals"), "keep")
+        rtol = tolerance(rtol, "rtol")
         batch, cells = drives.batch, self.shape[0] * self.shape[1]
         held = (batch * cells * 16 if keep == "nodes" else 0) + sum(_BYTES_A_HAT * min(k, MOST) * k for k in self.shape)
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",

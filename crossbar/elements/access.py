@@ -53,6 +53,12 @@ class TransistorCells:
         return replace(self, cells=self.cells.of_rows(rows), transistor=pick_rows(self.transistor, self.shape, rows))
 
     @cached_property
+    def open_junctions(self) -> tuple[IntArray, IntArray]:
+        """Rows and columns of the junctions that are open: the whole voltage of the cell is across them."""
+        rows, columns = np.nonzero(~self.cells.conducts)
+        return rows, columns
+
+    @cached_property
     def _series(self) -> Series:
         return Series(kind=self.transistor.kind, junction=junction_matrices(self.cells),
                       device=matrices(*self.transistor.values), shape=self.shape)

@@ -213,6 +213,13 @@ class MTJCells(Cells):
         g = np.broadcast_to(np.asarray(self.g_short, dtype=float), self.shape)
         return rows, columns, np.where(short, g, 0.0)[rows, columns]
 
+    @property
+    def conducts(self) -> Mask:
+        rows, columns, g_ohmic = self._ohmic
+        conducting = np.ones(self.shape, bool)
+        conducting[rows, columns] = g_ohmic > 0
+        return conducting
+
     @cached_property
     def matrices(self) -> tuple[Array, ...]:
         """Parameters of the law in `cell_kernels`; of shorts and openings, those of a junction without magnetoresistance."""

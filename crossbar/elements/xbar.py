@@ -80,6 +80,11 @@ def distinct(r: Array) -> Array:
     return r[:1] if r.strides[0] == 0 else r
 
 
+def every_piece_is_held(first: Array, second: Array) -> bool:
+    """Whether no piece of any line r (L, n+1) is without a terminal: one opening leaves one to both pieces."""
+    return all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second))
+
+
 def isolated_nodes(first: Array, second: Array, cells: Callable[[], Mask], *,
                    alongside: bool = False) -> tuple[Mask, Mask] | None:
     """Nodes (M, N) of both planes that no terminal reaches, or None if there is none.
@@ -87,8 +92,8 @@ def isolated_nodes(first: Array, second: Array, cells: Callable[[], Mask], *,
     first, second : resistances (L, n+1) of the lines with their leads; the second plane's run down the columns, the first's along
     the rows, or `alongside` the second's. cells : which cells (M, N) conduct, asked only if some piece of line has no terminal.
     """
-    if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second)):
-        return None  # one opening cuts a line into pieces that each keep a terminal
+    if every_piece_is_held(first, second):
+        return None
     word, word_held = _pieces(np.isinf(first))
     bit_t, bit_held = _pieces(np.isinf(second))
     word, conducting = word.T if alongside else word, cells()
