@@ -55,7 +55,8 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
             return point
     if method == "general" or not _fits(circuit) or (method == "auto" and not large):
         if method == "lines":
-            raise DataError("the circuit has no array that could be solved as a block")
+            raise DataError("the circuit has no array that could be solved as a block, or one with lines of 0 ohm between "
+                            "two ends on a supply with resistance")
         return _expanded(circuit, ladder, tolerances, near)
     topology.check(circuit)
     try:
@@ -107,6 +108,7 @@ def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Oper
     memory.require(f"arrays of {cells} cells in all", _BYTES_A_CELL * cells)
     found = coupled.solve(circuit, solver, tolerances, near.solution if isinstance(near, Joined) else None)
     point = Joined(circuit, found.certificate, found)
+    topology.check_ideal_lines(circuit, point.solution.voltages)
     log.info("operating point: %d arrays as blocks, solved %d times, KCL residual %.2e A", len(circuit.arrays), found.solves,
              point.residual)
     return point
@@ -125,6 +127,7 @@ def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Op
     root = solver(system, start)
     forces = [f for f, _ in system.forces(root.x)]
     point = Expanded(circuit, system.certificate(root.x, forces), root.x, root, system, plan)
+    topology.check_ideal_lines(circuit, point.voltages)
     log.info("operating point: %d unknowns, %d steps (%s), KCL residual %.2e A", system.size, root.steps, root.method,
              point.residual)
     return point

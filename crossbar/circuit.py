@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from crossbar.elements.base import Array, Batch
-from crossbar.elements.linear import CurrentSources, Resistors, VoltageSources, Wires, resistors
+from crossbar.elements.base import Array, Batch, IntArray
+from crossbar.elements.linear import CurrentSources, IdealLines, Resistors, VoltageSources, Wires, resistors
 from crossbar.elements.nonlinear import MTJs, join_mtjs
-from crossbar.elements.xbar import GridNames, Xbar
+from crossbar.elements.xbar import SIDES, GridNames, Xbar
 from crossbar.errors import DataError
 
 _OUTPUT = re.compile(r"(v|i|state)\((.*)\)")
@@ -54,9 +54,67 @@ class Circuit:
 
     @cached_property
     def flat(self) -> tuple[Batch, ...]:
-        """All batches, those of the expanded arrays last: word wires, bit wires, cells of each."""
-        inner = (b for a, first in zip(self.arrays, self.first_inner, strict=False) for b in a.expand(first))
-        return (*self.batches, *inner)
+        """All batches, those of the expanded arrays last: word wires, bit wires, cells of each; then `ideal_batches`."""
+        arrays = zip(self.arrays, self.first_inner, self.ideal_lines, strict=False)
+        inner = (b for a, first, ideal in arrays for b in a.expand(first, ideal))
+        return (*self.batches, *inner, *self.ideal_batches.values())
+
+    @cached_property
+    def ideal_lines(self) -> tuple[tuple[IntArray, IntArray] | None, ...]:
+        """Word and bit lines of each array that join two ends through exactly 0 ohm which rigid elements hold at one voltage, as
+        far as independent sources tell; None where there are none."""
+        if not any(lines.size for array in self.arrays for lines in array.shorts):
+            return (None,) * len(self.arrays)
+        part, (source, volts) = self.rigid_parts, self._source_voltages
+        out: list[tuple[IntArray, IntArray] | None] = []
+        for array in self.arrays:
+            held = []
+            for lines, near_side, far_side in zip(array.shorts, SIDES[::2], SIDES[1::2], strict=True):
+                near, far = array.ends(near_side)[lines], array.ends(far_side)[lines]
+                clash = (source[near] == source[far]) & (volts[near] != volts[far])
+                held.append(lines[(part[near] == part[far]) & ~clash])
+            out.append((held[0], held[1]) if any(lines.size for lines in held) else None)
+        return tuple(out)
+
+    @property
+    def _source_voltages(self) -> tuple[IntArray, Array]:
+        """(named nodes,) A node from which independent sources and shorts lead to each node, and the voltage between them [V]."""
+        neighbours: dict[int, list[tuple[int, float]]] = {}
+        for batch in self.batches:
+            if not isinstance(batch, VoltageSources | Wires):
+                continue
+            rises = batch.value if isinstance(batch, VoltageSources) else np.zeros(len(batch.nodes))
+            rigid = batch.rigid
+            for (plus, minus), rise in zip(batch.nodes[rigid].tolist(), rises[rigid].tolist(), strict=True):
+                neighbours.setdefault(minus, []).append((plus, rise))
+                neighbours.setdefault(plus, []).append((minus, -rise))
+        root, volts = np.full(len(self.nodes), -1), np.zeros(len(self.nodes))
+        for first in range(len(self.nodes)):
+            waiting = [] if root[first] >= 0 else [first]
+            root[first] = first if waiting else root[first]
+            while waiting:
+                node = waiting.pop()
+                for other, rise in neighbours.get(node, ()):
+                    if root[other] < 0:
+                        root[other], volts[other] = first, volts[node] + rise
+                        waiting.append(other)
+        return root, volts
+
+    @cached_property
+    def rigid_parts(self) -> IntArray:
+        """(named nodes,) Label of the part that voltage sources and shorts outside the arrays make of each node."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+        edges = np.concatenate([np.empty((0, 2), np.intp), *(b.nodes[b.rigid][:, :2] for b in self.batches)])
+        graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(len(self.nodes),) * 2)
+        return connected_components(graph, directed=False)[1].astype(np.intp)
+
+    @cached_property
+    def ideal_batches(self) -> dict[tuple[int, int], IdealLines]:
+        """The elements of `ideal_lines` by array and plane (0: word, 1: bit lines)."""
+        return {(k, plane): self.arrays[k].ideal_batch(self.first_inner[k], plane, lines)
+                for k, ideal in enumerate(self.ideal_lines) if ideal is not None
+                for plane, lines in enumerate(ideal) if lines.size}
 
     @cached_property
     def _node_numbers(self) -> dict[str, int]:
@@ -119,7 +177,9 @@ class Circuit:
         names = self.flat[k].names
         assert isinstance(names, GridNames)
         at = names.find(name)
-        assert at is not None  # `inner` knows which elements there are
+        if at is None:  # `inner` knows which elements there are
+            raise DataError(f"{name!r} is a segment of a line of 0 ohm between two ends, which share its current by the lever "
+                            "rule: its current cannot control anything")
         return k, at
 
     def _must_have(self, name: str) -> None:

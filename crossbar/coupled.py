@@ -35,6 +35,7 @@ from crossbar.circuit import Circuit
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import CurrentSources, Resistors
 from crossbar.elements.solution import ArraySolution
+from crossbar.elements.xbar import SIDES
 from crossbar.errors import ConvergenceError
 from crossbar.mna import NOISE, Kirchhoff, Plan, System, Tolerances, analyse
 from crossbar.solvers.krylov import gmres
@@ -84,9 +85,30 @@ class Coupled:
 
 
 def fits(circuit: Circuit) -> bool:
-    """Whether the circuit's arrays can be solved as blocks: there are some, nothing senses a current inside them."""
+    """Whether the circuit's arrays can be solved as blocks: there are some, nothing senses a current inside them, and lines of 0
+    ohm that share their current between two ends hang on ideal sources."""
     names = {n for b in circuit.batches for n in b.senses}
-    return bool(circuit.arrays) and len(circuit.nodes) > 1 and all(circuit.inner(n) is None for n in names)
+    return (bool(circuit.arrays) and len(circuit.nodes) > 1 and all(circuit.inner(n) is None for n in names)
+            and _all_held(circuit, _shared_ends(circuit)))
+
+
+def _all_held(circuit: Circuit, nodes: IntArray) -> bool:
+    """Whether the voltages of nodes do not depend on what is drawn from them."""
+    if not nodes.size:
+        return True
+    part = circuit.rigid_parts
+    return bool((part[nodes] == part[0]).all())
+
+
+def _shared_ends(circuit: Circuit) -> IntArray:
+    """Nodes at the ends of lines that share their current by the lever rule."""
+    nodes = [np.empty(0, np.intp)]
+    for array, ideal in zip(circuit.arrays, circuit.ideal_lines, strict=True):
+        if ideal is None:
+            continue
+        for sides, lines in zip((SIDES[:2], SIDES[2:]), ideal, strict=True):
+            nodes += [array.ends(side)[lines] for side in sides]
+    return np.concatenate(nodes)
 
 
 def solve(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Coupled | None = None) -> Coupled:
@@ -173,6 +195,7 @@ class _Around:
         with np.errstate(divide="ignore"):
             others = np.where(z == 0, np.inf, 1 / z) - self.load
         r = np.where(others > self.load / _WIDE, 1 / np.where(others > 0, others, 1.0), _WIDE / self.load)
+        r[np.isin(self.node, _shared_ends(self.circuit))] = 0.0  # a resistance that is but rounding would share the current
         return _Seen(factors, np.where(open_ends, np.inf, r), np.where(open_ends, 0.0, r))
 
 

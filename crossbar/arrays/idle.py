@@ -8,12 +8,15 @@ rows are solved as an array of their own, and the nodes between follow from
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from crossbar.elements.access import TransistorCells
-from crossbar.elements.base import Array, IntArray
+from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cell_kernels import LEVEL1
+from crossbar.elements.linear import lever_shares
+from crossbar.elements.xbar import distinct
 from crossbar.solvers import room
 from crossbar.solvers.lines import Plane
 
@@ -64,8 +67,20 @@ class Folded:
         out[:, self.rows] = kept
         return out
 
-    def ends(self, near: Array, far: Array) -> tuple[Array, Array]:
-        """Currents out of both terminals of all lines from those of the kept ones [A]."""
+    @cached_property
+    def ideal(self) -> Mask:
+        """(L,) Lines through all rows that are 0 ohm from one terminal to the other: idle nodes count as the others do when these
+        share the current by the lever rule."""
+        zero = (distinct(self.r) == 0).all(axis=1) & self.along
+        return np.broadcast_to(zero, len(self.r))
+
+    def ends(self, near: Array, far: Array, drawn: Array | None) -> tuple[Array, Array]:
+        """Currents out of both terminals of all lines from those of the kept ones [A]; drawn (B, K, N) by the cells from the
+        nodes of the kept rows, wanted where there are `ideal` lines."""
+        if self.along and drawn is not None:
+            share = lever_shares(self.r.shape[1] - 1)[self.rows]
+            from_near, from_far = np.einsum("bkn,k->bn", drawn, share), np.einsum("bkn,k->bn", drawn, 1 - share)
+            return np.where(self.ideal, -from_near, near), np.where(self.ideal, -from_far, far)
         if self.along:
             return near, far
         through = self._all.through()

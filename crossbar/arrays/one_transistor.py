@@ -23,11 +23,11 @@ from crossbar.arrays.idle import Folded, busy_rows
 from crossbar.checks import choice, real_array, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
-from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
-from crossbar.elements.xbar import GridNames, driver_resistance, leaded, segments, wire_resistance
+from crossbar.elements.xbar import GridNames, driver_resistance, ideal_batch, leaded, segments, wire_resistance
 from crossbar.errors import DataError
 from crossbar.solvers import room
 from crossbar.solvers.lines import Law, Plane, PlanesSolution
@@ -101,7 +101,7 @@ class OneTransistorArray:
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         gate : gate line voltages [V], scalar, (M,) or (batch, M). None leaves a side open, as masked entries (numpy.ma) do a
-        line's end. states, start, guess : as of `PassiveArray.solve`.
+        line's end. states, start, guess : as of `PassiveArray.solve`; so is what both ends of a line of 0 ohm share.
         Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven; ConvergenceError if
         sum |KCL| stays above rtol times sum |cell current|.
         """
@@ -193,13 +193,21 @@ class OneTransistorArray:
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         sources, bits = Folded(source, near, far, rows, self.parallel), Folded(bit, top, bottom, rows, True)
         some, few = np.ascontiguousarray(share[:, rows]), hints.rows(rows)
-        law = _law(cells.of_rows(rows), drives.volts[_GATE][:, rows], None, some)
-        done = solve_from(sources.kept, bits.kept, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol,
-                          nodes=nodes, start=few.start, guess=few.guess)
+        kept, gate = cells.of_rows(rows), drives.volts[_GATE][:, rows]
+        ideal = bool(sources.ideal.any() or bits.ideal.any())
+        done = solve_from(sources.kept, bits.kept, Law(current=_law(kept, gate, None, some), symmetric=False),
+                          crossed=not self.parallel, rtol=rtol, nodes=nodes or ideal, start=few.start, guess=few.guess)
+        current = None
+        if ideal and done.nodes is not None:
+            current = kept.current(done.nodes[1], done.nodes[0], gate[:, :, None], share=some.copy())[0]
         share.fill(0.0)
         share[:, rows] = some
-        return replace(done, out=(*sources.ends(*done.out[:2]), *bits.ends(*done.out[2:])),
-                       nodes=done.nodes and (sources.whole(done.nodes[0]), bits.whole(done.nodes[1])))
+        source_ends = sources.ends(*done.out[:2], None if current is None else -current)
+        bit_ends = bits.ends(*done.out[2:], current)
+        whole = None
+        if nodes and done.nodes is not None:
+            whole = sources.whole(done.nodes[0]), bits.whole(done.nodes[1])
+        return replace(done, out=(*source_ends, *bit_ends), nodes=whole)
 
     def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, isolated: Isolated, hints: Hints,
                    share: Array, rtol: float, nodes: bool) -> PlanesSolution:
@@ -221,15 +229,14 @@ class OneTransistorArray:
         plane = {p: np.array([builder.node(f"{p}[{i},{j}]") for i in range(m) for j in range(n)]).reshape(m, n)
                  for p in ("sl", "bl", "in")}
         lines = self._wires(drives)
+        drives.check_shorts(*lines)
         (_, isolated), = self._by_isolation(*lines, drives, np.arange(1))
         if isolated is not None:
             plane["sl"][isolated[0]] = plane["bl"][isolated[1]] = -1
-        for r, name, line, near, far in ((lines[0], "rsl", plane["sl"].T if self.parallel else plane["sl"], *self.sides[:2]),
-                                         (lines[1], "rbl", plane["bl"].T, *self.sides[2:])):
-            along = np.column_stack((ends[near], line, ends[far]))
-            wires = segments(name, r, along[:, :-1], along[:, 1:])
-            if len(wires.nodes):
-                builder.add(wires)
+        planes = (("sl", plane["sl"].T if self.parallel else plane["sl"], self.sides[:2]), ("bl", plane["bl"].T, self.sides[2:]))
+        for r, (name, line, (near, far)) in zip(lines, planes, strict=True):
+            for batch in _line_elements(name, r, ends[near], line, ends[far]):
+                builder.add(batch)
         which = np.flatnonzero((plane["sl"] >= 0) & (plane["bl"] >= 0))
         bulk = add_sources(builder, "bulk", np.array([self.cells.v_bulk]), np.ones(1, bool))
         nodes = (plane["bl"], plane["in"], plane["sl"], np.repeat(gates, n), np.repeat(bulk, m * n))
@@ -237,6 +244,20 @@ class OneTransistorArray:
                                         np.column_stack([x.ravel()[which] for x in nodes]), which):
             builder.add(batch)
         return builder.build()
+
+
+def _line_elements(name: str, r: Array, near: IntArray, along: IntArray, far: IntArray) -> list[Batch]:
+    """Lines r (L, n+1) between circuit nodes near and far (L,) through the nodes along (L, n): their segments, and those lines
+    that are shorts between two sources."""
+    shorts = np.flatnonzero((r == 0).all(axis=1))
+    whole = np.column_stack((near, along, far))
+    wires = segments(f"r{name}", np.where(np.isin(np.arange(len(r)), shorts)[:, None], np.inf, r), whole[:, :-1], whole[:, 1:])
+    out: list[Batch] = [wires] if len(wires.nodes) else []
+    if shorts.size:
+        count = along.shape[1]
+        which = (shorts[:, None] * count + np.arange(count)).ravel()
+        out.append(ideal_batch(GridNames(name, along.shape, which), near[shorts], along[shorts], far[shorts]))
+    return out
 
 
 def _lowest(drives: Drives, sides: Sequence[str]) -> Array:

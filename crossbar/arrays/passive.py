@@ -97,6 +97,8 @@ class PassiveArray(ArrayAlgebra):
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         None leaves a side open; masked entries (numpy.ma) leave those lines' ends open.
+        A line of exactly 0 ohm, drivers too, between two ends at one voltage shares its current by the lever rule, the limit of
+        equal segments: of the current of node j of n the share (n - j) / (n + 1) comes from the near (left or top) end.
         states : (batch, M, N) cos(theta) of the junctions for each input, in place of the array's own.
         start : a solution under nearly the same drives, to begin with. guess : cell voltages (batch, M, N) or (M, N) [V], about,
         of nonlinear cells: another way to begin.
