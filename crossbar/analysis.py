@@ -114,7 +114,13 @@ def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Oper
     return point
 
 
-def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> OperatingPoint:
+def point_from_voltages(circuit: Circuit, voltages: Array, *, reltol: float) -> OperatingPoint:
+    """`operating_point` on the general path, begun at node voltages [V] in the order of `OperatingPoint.voltages`; NaN counts as
+    0."""
+    return _expanded(circuit, Ladder(), Tolerances(reltol=reltol), voltages)
+
+
+def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | Array | None) -> OperatingPoint:
     unknowns = circuit.node_count + sum(a.node_count for a in circuit.arrays)  # a wire current for each inner node
     memory.require(f"a circuit of {unknowns} unknowns on the general path", _BYTES_AN_UNKNOWN * unknowns)
     if isinstance(near, Expanded) and near.plan.fits(circuit):
@@ -123,6 +129,8 @@ def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Op
         topology.check(circuit)
         plan = analyse(circuit)
         start = np.zeros(plan.size - 1)
+        if isinstance(near, np.ndarray):
+            start[:circuit.node_count - 1] = np.nan_to_num(near[1:])  # branch currents follow with the first step
     system = System(circuit, plan, tolerances)
     root = solver(system, start)
     forces = [f for f, _ in system.forces(root.x)]

@@ -19,7 +19,8 @@ M, N = 4, 3
 RNG = np.random.default_rng(44_012)
 G = 1e-4 * 10 ** RNG.uniform(-1, 1, (M, N))
 WORD, BIT = RNG.uniform(0.1, 1, M), RNG.uniform(-0.3, 0.3, N)
-CELLS = {"linear": xb.LinearCells(g=G), "junctions": xb.MTJCells(xb.MTJParams(r_p=5e3, tmr=1.0, v_h=0.5), RNG.choice([-1, 1], (M, N)))}
+JUNCTION = xb.MTJParams(r_p=5e3, tmr=1.0, v_h=0.5)
+CELLS = {"linear": xb.LinearCells(g=G), "junctions": xb.MTJCells(JUNCTION, RNG.choice([-1, 1], (M, N)))}
 BOTH_ENDS = dict(zip(SIDES, (WORD, WORD, BIT, BIT), strict=True))
 
 

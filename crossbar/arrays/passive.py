@@ -16,7 +16,7 @@ import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.analysis import operating_point
+from crossbar.analysis import operating_point, point_from_voltages
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
 from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
@@ -101,7 +101,7 @@ class PassiveArray(ArrayAlgebra):
         equal segments: of the current of node j of n the share (n - j) / (n + 1) comes from the near (left or top) end.
         states : (batch, M, N) cos(theta) of the junctions for each input, in place of the array's own.
         start : a solution under nearly the same drives, to begin with. guess : cell voltages (batch, M, N) or (M, N) [V], about,
-        of nonlinear cells: another way to begin.
+        of nonlinear cells: another way to begin. Both methods take them, and find the same solution without.
         Raises DataError for NaN, a wrong shape, or if no end is driven; TopologyError where 0 ohm joins two voltages;
         ConvergenceError if sum |KCL| stays above rtol (at most 0.01) times sum |cell current|.
         """
@@ -158,17 +158,34 @@ class PassiveArray(ArrayAlgebra):
                                r_driver=self.r_driver, terminals=terminals))
         return builder.build()
 
-    def _solve_general(self, drives: Drives, cells: Cells, _: Hints, rtol: float, nodes: bool) -> ArraySolution:
+    def _solve_general(self, drives: Drives, cells: Cells, hints: Hints, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
-            one = cells.of_input(k)
-            point = operating_point(self._circuit(drives.take(np.array([k])), one), reltol=rtol, method="general")
+            one, which = cells.of_input(k), np.array([k])
+            circuit = self._circuit(drives.take(which), one)
+            start = self._start_of_circuit(circuit, drives.take(which), one, hints.take(which), rtol)
+            point = point_from_voltages(circuit, start, reltol=rtol)
             solution = point.array("x")
             if solution.relative_residual > rtol:
                 raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
                                        f"{rtol:.1e}", point.trace)
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return gather(parts, single=False)
+
+    def _start_of_circuit(self, circuit: Circuit, drives: Drives, cells: Cells, hints: Hints, rtol: float) -> Array:
+        """Node voltages (nodes,) [V] of the circuit to begin with: those of a start, or of cells that conduct as they do at a
+        guess of their voltages; else 0."""
+        volts = np.zeros(circuit.node_count)
+        if hints.start is not None:
+            xbar = circuit.arrays[0]
+            for side, nodes in xbar.terminals.items():
+                volts[nodes[nodes >= 0]] = drives.volts[side][0, nodes >= 0]
+            for nodes, x in zip(xbar.numbers(circuit.first_inner[0]), hints.start, strict=True):
+                volts[nodes] = x[0]
+        elif hints.guess is not None and not cells.linear:
+            secants = LinearCells(g=_secants(cells, hints.guess[0]))
+            volts = operating_point(self._circuit(drives, secants), reltol=rtol, method="general").voltages
+        return volts
 
     def _lines_solver(self, drives: Drives) -> Callable[[Drives, Cells, Hints, float, bool], ArraySolution]:
         """What solves blocks of the inputs by lines; made once for all of them."""
@@ -204,6 +221,13 @@ def _shape(conductances: npt.ArrayLike) -> tuple[int, int]:
     except ValueError:
         raise DataError("cells must be an (M, N) array of conductances [S], or Cells such as MTJCells") from None
     return m, n
+
+
+def _secants(cells: Cells, v: Array) -> Array:
+    """Conductances (M, N) [S] through the origin and the currents at cell voltages v (M, N) [V]; the slopes where v is 0."""
+    current, slope = cells.current(v)
+    g = np.divide(current, v, out=np.array(np.broadcast_to(slope, v.shape)), where=v != 0)
+    return np.maximum(np.nan_to_num(g), 0.0)
 
 
 def _as_batch(s: ArraySolution) -> ArraySolution:
