@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory, topology
-from crossbar.checks import choice
+from crossbar.checks import choice, kind_of, name, real_array
 from crossbar.circuit import Circuit, parse_output
 from crossbar.elements.base import Array
 from crossbar.errors import ConvergenceError, CrossbarError, DataError, SizeError
@@ -44,10 +44,14 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
     Raises TopologyError where no unique solution can exist, ConvergenceError where none was found, SizeError for a circuit
     too large for the direct solver.
     """
+    kind_of(circuit, Circuit, "a Circuit is wanted, as deck.circuit or array.to_circuit(...) gives one")
+    kind_of(near, OperatingPoint | None, "near is an OperatingPoint to start from")  # type: ignore[arg-type]
+    if not (solver is None or callable(solver)):
+        raise DataError(f"solver is one such as Newton() or GminStepping(), not {type(solver).__name__}")
     if not circuit.batches and not circuit.arrays:
         raise DataError("the circuit holds no element")
     choice(method, ("auto", "lines", "general"), "method")
-    tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), solver or Ladder()
+    tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), Ladder() if solver is None else solver
     large = sum(a.node_count for a in circuit.arrays) >= _LARGE
     if method != "general" and not circuit.arrays:
         point = _unfolded(circuit, ladder, tolerances, near, LEAST if method == "lines" else _LARGE_FLAT)
@@ -191,7 +195,11 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
     from that point on.
     """
     from tqdm import tqdm
-    grid = {name.lower(): np.atleast_1d(np.asarray(v, dtype=float)) for name, v in axes.items()}
+    if not callable(getattr(source, "vary", None)):
+        raise DataError(f"a Circuit or a Deck is wanted, not {type(source).__name__}")
+    kind_of(axes, Mapping, "axes are {name: values}")
+    kind_of(outputs, (list, tuple), "outputs are a list of names, such as v(out)")
+    grid = {name(key, "a swept name"): _axis(key, values) for key, values in axes.items()}
     shape = tuple(len(v) for v in grid.values())
     points = int(np.prod(shape))
     if not points:
@@ -221,6 +229,14 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
         marks[k] = last.residual, last.relative_residual
         steps += last.iterations
     return so_far()
+
+
+def _axis(key: str, values: npt.ArrayLike) -> Array:
+    """The points of a swept quantity."""
+    points = np.atleast_1d(real_array(values, f"values of {key}"))
+    if points.ndim > 1:
+        raise DataError(f"values of {key} are a number or a list of numbers, not an array of shape {points.shape}")
+    return points
 
 
 def _kept(circuit: Circuit, outputs: Sequence[str]) -> tuple[list[str], list[str]]:

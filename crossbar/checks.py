@@ -22,12 +22,36 @@ def real_array(value: Any, what: str) -> npt.NDArray[np.float64]:
     the copy would not fit in memory. `what` begins the message."""
     try:
         array = np.asarray(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise DataError(f"{what}: not a regular array") from None
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: real numbers are wanted, got {array.dtype}")
     memory.require(what, 8 * float(array.size))
-    return array.astype(float)
+    with np.errstate(over="ignore"):  # wider floats may become inf, which the bounds see
+        return array.astype(float)
+
+
+#: Magnitudes between which products and squares of a solve keep within the range of numbers, far beyond what can be built.
+VOLTS = 1e100                   # [V], the most
+SIEMENS = (1e-200, 1e100)       # [S], of what is not 0
+OHMS = (1e-100, 1e200)          # [ohm], of what is neither 0 nor inf
+
+
+def voltages(value: Any, what: str, *, nan: bool = False) -> npt.NDArray[np.float64]:
+    """Voltages [V], as `real_array`. Raises DataError beyond VOLTS, and for NaN unless `nan` allows it."""
+    volts = real_array(value, what)
+    bad = np.abs(volts) > VOLTS
+    if not nan:
+        bad |= np.isnan(volts)
+    if bad.any():
+        raise DataError(f"{what} holds {volts[bad].flat[0]:g}; it must be finite and at most {VOLTS:g}")
+    return volts
+
+
+def out_of_range(values: npt.NDArray[np.float64], bounds: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    """Which values are not 0, finite, and smaller or larger than the bounds."""
+    size = np.abs(values)
+    return np.isfinite(size) & (size > 0) & ((size < bounds[0]) | (size > bounds[1]))
 
 
 #: Largest tolerances that make sense: beyond them what counts as solved says nothing about the circuit.
@@ -42,17 +66,43 @@ def number(value: Any, what: str) -> float:
     return float(array)
 
 
-def tolerance(value: Any, name: str) -> float:
-    """A tolerance, `name` being a key of MOST. Raises DataError unless it is one number, positive and at most that."""
-    size = number(value, name)
-    if not 0 < size <= MOST[name]:
-        raise DataError(f"{name} must be positive and at most {MOST[name]:g}, got {size:g}")
+def integers(value: Any, what: str) -> npt.NDArray[np.intp]:
+    """A number or a regular array of whole numbers. Raises DataError for anything else."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        raise DataError(f"{what}: not a regular array") from None
+    if array.dtype.kind not in "iu":
+        raise DataError(f"{what}: whole numbers are wanted, got {array.dtype}")
+    if array.dtype.kind == "u" and (array > np.iinfo(np.intp).max).any():
+        raise DataError(f"{what}: {array.max()} is too large")
+    return array.astype(np.intp)
+
+
+def tolerance(value: Any, key: str) -> float:
+    """A tolerance, `key` of MOST. Raises DataError unless it is one number, positive and at most that."""
+    size = number(value, key)
+    if not 0 < size <= MOST[key]:
+        raise DataError(f"{key} must be positive and at most {MOST[key]:g}, got {size:g}")
     return size
 
 
-def choice(value: Any, allowed: Sequence[str], name: str) -> str:
+def kind_of(value: Any, kind: type | tuple[type, ...], what: str) -> None:
+    """Raise DataError unless a value is of some kind; `what` says what is wanted."""
+    if not isinstance(value, kind):
+        raise DataError(f"{what}, not {type(value).__name__}")
+
+
+def name(value: Any, what: str) -> str:
+    """A name in lower case. Raises DataError for what is no text."""
+    if not isinstance(value, str):
+        raise DataError(f"{what} is text, not {type(value).__name__}")
+    return value.lower()
+
+
+def choice(value: Any, allowed: Sequence[str], what: str) -> str:
     """One of several words. Raises DataError for anything else."""
     if not (isinstance(value, str) and value in allowed):
-        words = [f'"{word}"' for word in allowed]
-        raise DataError(f"{name} is {', '.join(words[:-1])} or {words[-1]}, not {str(value)[:40]!r}")
+        words = ", ".join(f'"{word}"' for word in allowed)
+        raise DataError(f"{what} is one of {words}, not {str(value)[:40]!r}")
     return value

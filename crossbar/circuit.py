@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from crossbar import checks
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.linear import CurrentSources, IdealLines, Resistors, VoltageSources, Wires, resistors
 from crossbar.elements.nonlinear import MTJs, join_mtjs
@@ -127,7 +128,7 @@ class Circuit:
 
     def node(self, name: str) -> int:
         """Number of a node; names inside arrays are x1.wl[i,j] and x1.bl[i,j]. Raises DataError if there is none."""
-        name = name.lower()
+        name = checks.name(name, "the name of a node")
         if name in self._node_numbers:
             return self._node_numbers[name]
         inside = _INSIDE.fullmatch(name)
@@ -153,12 +154,12 @@ class Circuit:
 
     def place(self, name: str) -> tuple[int, int] | None:
         """(batch, position) of an element outside the arrays, None if there is none."""
-        return self._element_places.get(name.lower())
+        return self._element_places.get(checks.name(name, "the name of an element"))
 
     def inner(self, name: str) -> tuple[int, str, int, int] | None:
         """Array, part ("" for cells, "rwl", "rbl") and place of an element inside an array, x1[i,j], x1.rwl[i,s] or x1.rbl[s,j];
         None if there is none."""
-        name = name.lower()
+        name = checks.name(name, "the name of an element")
         for k, array in enumerate(self.arrays):
             found = array.find(name)
             if found and name not in self._element_places:
@@ -167,7 +168,7 @@ class Circuit:
 
     def element(self, name: str) -> tuple[int, int]:
         """(batch in `flat`, position) of an element; DataError if there is none."""
-        name = name.lower()
+        name = checks.name(name, "the name of an element")
         if name in self._element_places:
             return self._element_places[name]
         inner = self.inner(name)
@@ -184,7 +185,7 @@ class Circuit:
 
     def _must_have(self, name: str) -> None:
         """Raise DataError where there is no such element; arrays are not expanded."""
-        if name.lower() not in self._element_places and self.inner(name) is None:
+        if self.place(name) is None and self.inner(name) is None:
             raise DataError(f"there is no element {name.lower()!r}")
 
     def state(self, name: str) -> float:
@@ -208,14 +209,17 @@ class Circuit:
             {"v": self.node, "i": self._must_have, "state": self.state}[kind](name)
 
     def with_value(self, name: str, value: float) -> "Circuit":
-        """The circuit with another value [V, A, ohm] of one source or resistor."""
+        """The circuit with another value [V, A, ohm] of one source or resistor. Raises DataError for one that is not there, and
+        for what is no number or out of range."""
         self._must_have(name)
+        value = checks.number(value, f"the value of {name}")
         if self.inner(name) is not None:
             raise DataError(f"{name!r} is inside an array; give the array other cells or wires")
         k, at = self._element_places[name.lower()]
         old = self.batches[k]
         changed: list[Batch]
         if isinstance(old, VoltageSources | CurrentSources):
+            checks.voltages(value, f"the source {name}")
             changed = [replace(old, value=_with_entry(old.value, at, value))]
         elif isinstance(old, Resistors | Wires):
             one = resistors([old.names[at]], old.nodes[at:at + 1], np.array([float(value)]))
@@ -244,7 +248,7 @@ def parse_output(output: str) -> tuple[str, tuple[str, ...]]:
 
     Raises DataError for anything but v(node), v(node,node), i(element) and state(junction).
     """
-    found = _OUTPUT.fullmatch(output.strip().lower())
+    found = _OUTPUT.fullmatch(checks.name(output, "the name of an output").strip())
     names = tuple(n.strip() for n in re.split(r",(?![^\[]*\])", found[2])) if found else ()
     if not found or not all(names) or len(names) > (2 if found[1] == "v" else 1):
         raise DataError(f"{output!r} is no output; use v(node), v(node,node), i(element) or state(junction)")
@@ -277,7 +281,7 @@ class CircuitBuilder:
 
     def node(self, name: str) -> int:
         """Number of a node, new or known; names are case-insensitive and gnd is 0."""
-        name = name.lower()
+        name = checks.name(name, "the name of a node")
         return self._numbers.setdefault("0" if name == "gnd" else name, len(self._numbers))
 
     def node_list(self, names: Sequence[str]) -> list[int]:
@@ -289,13 +293,20 @@ class CircuitBuilder:
         self._batches.append(batch)
 
     def add_one(self, kind: type[Batch], name: str, nodes: Sequence[str], **values: Any) -> None:
-        """One element of a batch class; elements of one class end up in one batch."""
+        """One element of a batch class; elements of one class end up in one batch. Raises DataError for a value or gain that is
+        no finite number."""
+        for key in ("value", "gain"):
+            if key in values:
+                values[key] = checks.number(values[key], f"{key} of {name}")
+                if not np.isfinite(values[key]):
+                    raise DataError(f"{key} of {name} must be finite, got {values[key]:g}")
         self._single.setdefault(kind, []).append(
-            {"names": name.lower(), "nodes": self.node_list(nodes)} | values)
+            {"names": checks.name(name, "the name of an element"), "nodes": self.node_list(nodes)} | values)
 
     def resistor(self, name: str, a: str, b: str, ohms: float) -> None:
-        """A resistance of at least 0 ohm; 0 is an exact short."""
-        self._resistors.append((name.lower(), (self.node(a), self.node(b)), ohms))
+        """A resistance of at least 0 ohm; 0 is an exact short. Raises DataError for what is no number."""
+        self._resistors.append((checks.name(name, "the name of a resistor"), (self.node(a), self.node(b)),
+                                ohms if type(ohms) is float else checks.number(ohms, f"resistance of {name} [ohm]")))
 
     @property
     def array_names(self) -> set[str]:

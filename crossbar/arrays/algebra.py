@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar.arrays import reading
-from crossbar.arrays.drives import Drive
+from crossbar.arrays.drives import Drive, filled
 from crossbar.arrays.reading import ReadBreakdown, SenseMargin
 from crossbar.arrays.schemes import Scheme, as_scheme, check_sides
 from crossbar.arrays.sensitivity import QUANTITIES, Sensitivity, sensitivity
-from crossbar.checks import real_array
+from crossbar.checks import choice, integers, real_array, voltages
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
@@ -70,8 +70,7 @@ class ArrayAlgebra(ABC):
             s i(v) at s = 1, for ohmic cells dF/dln g; "m_z", dF/dm_z [A], junctions only.
         For back-propagation through a batch give w = dLoss/dI (batch, lines). Else as `sensitivity`.
         """
-        if by not in QUANTITIES:
-            raise DataError(f"by is one of {', '.join(QUANTITIES)}, not {by!r}")
+        choice(by, QUANTITIES, "by")
         found = self.sensitivity(word_left, word_right, bit_top, bit_bottom, output=output, weights=weights, rtol=rtol)
         return getattr(found, by)
 
@@ -83,15 +82,14 @@ class ArrayAlgebra(ABC):
         Linear cells with the same ends open for every input take K adjoint solves in all, others K an input. Raises SizeError
         where the result would not fit in memory: ask for fewer lines.
         """
-        if output not in SIDES:
-            raise DataError(f"output is one of {', '.join(SIDES)}, not {output!r}")
+        choice(output, SIDES, "output")
         count = lines_of(output, self.shape)
-        k = np.arange(count) if lines is None else np.asarray(lines)
-        if k.dtype.kind not in "iu" or k.ndim != 1 or not k.size or not ((0 <= k) & (k < count)).all():
+        k = np.arange(count) if lines is None else integers(lines, f"lines of {output}, numbers from 0 to {count - 1}")
+        if k.ndim != 1 or not k.size or not ((0 <= k) & (k < count)).all():
             raise DataError(f"lines of {output} are a list of numbers from 0 to {count - 1}, not {lines!r}")
         weights = np.eye(count)[k]
         drives = (word_left, word_right, bit_top, bit_bottom)
-        batched = any(np.ndim(real_array(np.ma.getdata(d), "drives [V]")) == 2 for d in drives if d is not None)
+        batched = any(real_array(filled(d), "drives [V]").ndim == 2 for d in drives if d is not None)
         out = self.gradient(*drives, output=output, weights=weights[:, None] if batched else weights, by=by, rtol=rtol)
         return np.swapaxes(out, 0, 1) if batched else out
 
@@ -144,7 +142,7 @@ class ArrayAlgebra(ABC):
 
 
 def _volts(voltage: float) -> float:
-    v = real_array(voltage, "the applied voltage [V]")
-    if v.ndim or not np.isfinite(v) or v == 0:
+    v = voltages(voltage, "the applied voltage [V]")
+    if v.ndim or v == 0:
         raise DataError("the applied voltage [V] is one finite number, not 0")
     return float(v)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.checks import real_array
+from crossbar.checks import integers, number, real_array, voltages
 from crossbar.circuit import CircuitBuilder
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import VoltageSources
@@ -20,12 +21,15 @@ Drive = npt.ArrayLike | None
 
 def only(lines: int, k: int | Sequence[int], volts: float = 0.0) -> "ma.MaskedArray":
     """A drive (lines,) that holds line k (or each of several) at `volts` [V] and leaves the ends of the others open."""
+    if not isinstance(lines, int | np.integer) or isinstance(lines, bool) or not 1 <= lines < 2 ** 40:
+        raise DataError(f"only: the number of lines is an integer from 1 on, not {str(lines)[:40]}")
+    memory.require(f"a drive of {lines} lines", 17.0 * lines)
     chosen = np.zeros(lines, bool)
-    which = np.asarray(k)
-    if which.dtype.kind not in "iu" or not ((-lines <= which) & (which < lines)).all():
-        raise DataError(f"only: {k!r} is no line, or lines, of {lines}")
+    which = integers(k, "only: a line, or several")
+    if not ((-lines <= which) & (which < lines)).all():
+        raise DataError(f"only: {str(k)[:40]} is no line, or lines, of {lines}")
     chosen[which] = True
-    return ma.array(np.full(lines, float(volts)), mask=~chosen)
+    return ma.array(np.full(lines, number(volts, "only: voltage [V]")), mask=~chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +123,22 @@ def add_sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> I
     return nodes
 
 
+def filled(value: Any) -> Any:
+    """The value with 0 in place of masked entries that are numbers."""
+    if isinstance(value, ma.MaskedArray) and value.dtype.kind in "biuf":
+        return value.filled(0)
+    return value
+
+
 def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
     if value is None:
         return np.zeros(lines), np.zeros(lines, bool)
-    volts = real_array(value.filled(0.0) if isinstance(value, ma.MaskedArray) else value, f"{side} [V]")
+    volts = real_array(filled(value), f"{side} [V]")
     if volts.ndim > 2 or (volts.ndim and volts.shape[-1] != lines) or volts.size == 0:
         raise DataError(f"{side} must be a scalar, ({lines},) or (batch, {lines}) [V], got shape {volts.shape}")
     if not np.isfinite(volts).all():
         raise DataError(f"{side} holds a voltage that is not finite; mask an entry (numpy.ma) to leave its end open")
+    voltages(volts, f"{side} [V]")
     if volts.ndim == 0:
         volts = np.full(lines, float(volts))
     return volts, ~np.broadcast_to(ma.getmask(value), volts.shape)

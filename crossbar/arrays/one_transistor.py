@@ -117,7 +117,7 @@ class OneTransistorArray:
         memory.require(f"{drives.batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(drives.batch * cells, max(cells, _BLOCK_CELLS)))
         pairs = replace(self.cells, cells=junctions) if junctions.stacked else self.cells
-        hints = Hints.of(start, guess, (drives.batch, *self.shape))
+        hints = Hints.of(start, guess, (drives.batch, *self.shape), TransistorSolution)
         share = None if start is None or start.share is None else stack(start.share)
         parts = []
         for group in drives.groups():
@@ -145,10 +145,12 @@ class OneTransistorArray:
                             f"the sides {', '.join(self.sides)}")
         if gate is None or np.ma.is_masked(gate):
             raise DataError("every gate line needs a voltage: an open gate has none")
-        values = [given.get(side) for side in self.sides]
-        if all(v is None or np.ma.getmaskarray(np.ma.asarray(v)).all() for v in values):
-            raise DataError("nothing is driven: every end of every bit and source line is open")
-        return Drives.of((*values, gate), self.shape, (*self.sides, _GATE))
+        drives = Drives.of((*(given.get(side) for side in self.sides), gate), self.shape, (*self.sides, _GATE))
+        driven = np.concatenate([drives.on[side] for side in self.sides], axis=1).any(axis=1)
+        if not driven.all():
+            which = "" if drives.single else f" for input {int(np.argmin(driven))} of {drives.batch}"
+            raise DataError(f"nothing is driven{which}: every end of every bit and source line is open")
+        return drives
 
     def _wires(self, drives: Drives) -> tuple[Array, Array]:
         """Resistances (L, n+1) of source and bit lines with their leads."""

@@ -12,16 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.analysis import operating_point, point_from_voltages
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
-from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
+from crossbar.arrays.drives import Drive, Drives, add_sources, filled, pieces
 from crossbar.attached import cell_law
-from crossbar.checks import choice, real_array, tolerance
+from crossbar.checks import OHMS, choice, out_of_range, real_array, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells
@@ -72,6 +71,10 @@ class PassiveArray(ArrayAlgebra):
         r = real_array(resistance, "cell resistances [ohm]")
         if not (r > 0).all():
             raise DataError("cell resistances must be positive [ohm] (inf: open)")
+        bad = out_of_range(r, OHMS)
+        if bad.any():
+            raise DataError(f"cell resistances must be between {OHMS[0]:g} and {OHMS[1]:g} ohm (or inf: open), got "
+                            f"{r[bad].flat[0]:g}")
         return cls(1 / r, **options)
 
     @classmethod
@@ -115,7 +118,7 @@ class PassiveArray(ArrayAlgebra):
         held = (batch * cells * 16 if keep == "nodes" else 0) + sum(_BYTES_A_HAT * min(k, MOST) * k for k in self.shape)
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(batch * cells, max(cells, _BLOCK_CELLS)))
-        parts, hints = [], Hints.of(start, guess, (batch, *self.shape))
+        parts, hints = [], Hints.of(start, guess, (batch, *self.shape), ArraySolution)
         for group in drives.groups():
             solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
             parts += [(which, solve(drives.take(which), junctions.of_input(which), hints.take(which), rtol, keep == "nodes"))
@@ -130,11 +133,13 @@ class PassiveArray(ArrayAlgebra):
         """
         if not self.cells.linear:
             raise DataError("a transfer matrix exists for linear cells only; use solve, or params with v_h=inf")
-        if source not in SIDES or sink not in SIDES or source == sink:
+        choice(source, SIDES, "the source of a transfer")
+        choice(sink, SIDES, "the sink of a transfer")
+        if source == sink:
             raise DataError(f"transfer joins two different sides of {', '.join(SIDES)}")
         if wrong := others.keys() - (set(SIDES) - {source, sink}):
             raise DataError(f"transfer: no further sides: {', '.join(sorted(wrong))}; there are {', '.join(SIDES)}")
-        if any(v is not None and np.any(ma.filled(v, 0.0)) for v in others.values()):
+        if any(v is not None and real_array(filled(v), side).any() for side, v in others.items()):
             raise DataError("sides other than the source are held at 0 V or left open in a transfer matrix")
         n_source, n_sink = lines_of(source, self.shape), lines_of(sink, self.shape)
         driven, read = (source, sink) if n_source <= n_sink else (sink, source)
@@ -218,7 +223,7 @@ def _shape(conductances: npt.ArrayLike) -> tuple[int, int]:
     """Shape (M, N) of what should be a matrix; DataError if it is none."""
     try:
         m, n = np.shape(conductances)
-    except ValueError:
+    except (TypeError, ValueError):
         raise DataError("cells must be an (M, N) array of conductances [S], or Cells such as MTJCells") from None
     return m, n
 

@@ -28,7 +28,7 @@ from crossbar import memory, mtj
 from crossbar.arrays.drives import Drive
 from crossbar.arrays.schemes import Scheme, selection
 from crossbar.arrays.sensitivity import Solvable
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.xbar import SIDES, connected_parts, lines_of, with_leads
@@ -96,7 +96,9 @@ def terminal_conductance(array: Solvable, sides: Sequence[str], rtol: float) -> 
     if not array.cells.linear:
         raise DataError("terminal conductances exist for linear cells only; linearise them, as "
                         "array.with_cells(array.cells.conductance)")
-    if not sides or len(set(sides)) < len(sides) or not set(sides) <= set(SIDES):
+    for side in sides:
+        choice(side, SIDES, "each of the sides")
+    if not sides or len(set(sides)) < len(sides):
         raise DataError(f"sides are some of {', '.join(SIDES)}, each once, not {sides!r}")
     count = sum(lines_of(side, array.shape) for side in sides)
     memory.require(f"conductances between {count} terminals", 32.0 * count ** 2)
@@ -112,8 +114,7 @@ def terminal_conductance(array: Solvable, sides: Sequence[str], rtol: float) -> 
 
 def effective_conductance(array: Solvable, scheme: Scheme, at: str, sides: Sides, rtol: float) -> Array:
     """See `ArrayAlgebra.effective_conductance`."""
-    if at not in ("sense", "source"):
-        raise DataError('at is "sense" (the selected bit line) or "source" (the selected word line)')
+    choice(at, ("sense", "source"), "at, where the tester measures,")
     volts = scheme.selected_row - scheme.selected_column
     if volts == 0:
         raise DataError(f"scheme {scheme.name!r} applies no voltage between the selected lines")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
-from crossbar.checks import real_array
+from crossbar.checks import integers, real_array
 from crossbar.elements.base import IntArray
 from crossbar.elements.xbar import SIDES, lines_of
 from crossbar.errors import DataError
@@ -85,16 +85,17 @@ def as_scheme(scheme: str | Scheme) -> Scheme:
 
 def check_sides(sides: Sequence[str]) -> tuple[str, str]:
     """A side of the word lines and one of the bit lines. Raises DataError if `sides` is anything else."""
-    if not (isinstance(sides, list | tuple) and len(sides) == 2 and sides[0] in SIDES[:2] and sides[1] in SIDES[2:]):
+    if not (isinstance(sides, list | tuple) and len(sides) == 2 and all(isinstance(side, str) for side in sides)
+            and sides[0] in SIDES[:2] and sides[1] in SIDES[2:]):
         raise DataError(f"sides are one of {', '.join(SIDES[:2])} and one of {', '.join(SIDES[2:])}, not {sides!r}")
     return sides[0], sides[1]
 
 
 def selection(shape: tuple[int, int], row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[IntArray, IntArray]:
     """Rows and columns () or (batch,) of the selected cells. Raises DataError for cells that are not there."""
-    rows, columns = np.asarray(row), np.asarray(column)
+    rows, columns = integers(row, "selected row"), integers(column, "selected column")
     for what, k, lines in (("row", rows, shape[0]), ("column", columns, shape[1])):
-        if k.dtype.kind not in "iu" or k.ndim > 1 or not ((0 <= k) & (k < lines)).all():
+        if k.ndim > 1 or not ((0 <= k) & (k < lines)).all():
             raise DataError(f"selected {what}: {k.tolist()!r} is no number, or list of numbers, from 0 to {lines - 1}")
     try:
         rows, columns = np.broadcast_arrays(rows, columns)

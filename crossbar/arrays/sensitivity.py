@@ -26,7 +26,7 @@ import numpy.typing as npt
 from crossbar import memory, mtj
 from crossbar.arrays.blocks import gather
 from crossbar.arrays.drives import Drive, Drives
-from crossbar.checks import real_array
+from crossbar.checks import choice, real_array
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells, LinearCells, MTJCells
 from crossbar.elements.solution import ArraySolution
@@ -121,8 +121,7 @@ class Sensitivity:
 def sensitivity(array: Solvable, drives: Mapping[str, Drive], output: str, weights: npt.ArrayLike,
                 rtol: float) -> Sensitivity:
     """Solve the array and its adjoint; see `ArrayAlgebra.sensitivity`."""
-    if output not in SIDES:
-        raise DataError(f"output is one of {', '.join(SIDES)}, not {output!r}")
+    choice(output, SIDES, "output")
     if drives.get(output) is None:
         raise DataError(f"output {output} is open: connect it, {output}=0.0, to sense its current")
     solution = array.solve(**drives, rtol=rtol)  # type: ignore[arg-type]

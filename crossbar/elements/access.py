@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import voltages
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
 from crossbar.elements.fields import matrices, pick_rows
@@ -39,9 +40,13 @@ class TransistorCells:
 
     def __post_init__(self) -> None:
         junction_matrices(self.cells)
+        if not isinstance(self.transistor, NMOS):
+            raise DataError(f"the transistor is an xb.NMOS(...), not {type(self.transistor).__name__}")
         self.transistor.must_fit(self.cells.shape)
-        if not (np.ndim(self.v_bulk) == 0 and np.isfinite(self.v_bulk)):
-            raise DataError(f"v_bulk must be a finite number [V], got {self.v_bulk!r}")
+        bulk = voltages(self.v_bulk, "v_bulk [V]")
+        if bulk.ndim:
+            raise DataError(f"v_bulk is one voltage [V], not an array of shape {bulk.shape}")
+        object.__setattr__(self, "v_bulk", float(bulk))
 
     @property
     def shape(self) -> tuple[int, int]:

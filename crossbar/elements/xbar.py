@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from crossbar.checks import real_array
+from crossbar.checks import OHMS, out_of_range, real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.linear import IdealLines, Resistors, Wires, lever_shares
@@ -42,6 +42,10 @@ def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> 
                         f"got {r.shape}")
     if not (r >= 0).all():
         raise DataError(f"{name} must be at least 0 ohm (0: exact short, inf: open) and not NaN")
+    bad = out_of_range(r, OHMS)
+    if bad.any():
+        raise DataError(f"{name} holds {r[bad].flat[0]:g} ohm; it must be 0 (exact short), inf (open) or between {OHMS[0]:g} and "
+                        f"{OHMS[1]:g} ohm")
     return np.broadcast_to(r.copy(), shape)
 
 

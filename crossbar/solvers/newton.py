@@ -223,5 +223,6 @@ def _moved(at: Evaluation, by: Array, jacobian: csc_array) -> Evaluation:
     """The evaluation with its residual moved; the misfit follows in proportion (a stage need not be exact)."""
     residual = at.residual + by
     before, after = np.abs(at.residual).max(initial=0.0), np.abs(residual).max(initial=0.0)
-    misfit = at.misfit * after / before if before > 0 else (0.0 if after == 0 else np.inf)
+    with np.errstate(over="ignore"):
+        misfit = at.misfit * after / before if before > 0 else (0.0 if after == 0 else np.inf)
     return Evaluation(residual, jacobian, misfit, at.worst)
