@@ -60,6 +60,8 @@ MOST = {"rtol": 1e-2, "reltol": 0.1, "abstol": 1e-3, "vntol": 0.1}  # [1], [1], 
 
 def number(value: Any, what: str) -> float:
     """`value` as a float. Raises DataError unless it is one real number; `what` begins the message."""
+    if type(value) is float:  # as most are: a small array is solved in less time than numpy takes for many questions
+        return value
     array = real_array(value, what)
     if array.ndim:
         raise DataError(f"{what}: one number is wanted, got an array of shape {array.shape}")

@@ -9,7 +9,7 @@ import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.checks import integers, number, real_array, voltages
+from crossbar.checks import VOLTS, integers, number, real_array
 from crossbar.circuit import CircuitBuilder
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import VoltageSources
@@ -136,9 +136,9 @@ def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
     volts = real_array(filled(value), f"{side} [V]")
     if volts.ndim > 2 or (volts.ndim and volts.shape[-1] != lines) or volts.size == 0:
         raise DataError(f"{side} must be a scalar, ({lines},) or (batch, {lines}) [V], got shape {volts.shape}")
-    if not np.isfinite(volts).all():
-        raise DataError(f"{side} holds a voltage that is not finite; mask an entry (numpy.ma) to leave its end open")
-    voltages(volts, f"{side} [V]")
+    if not (np.abs(volts) <= VOLTS).all():  # or NaN
+        raise DataError(f"{side} holds a voltage that is not finite, or beyond {VOLTS:g} V; mask an entry (numpy.ma) to leave "
+                        "its end open")
     if volts.ndim == 0:
         volts = np.full(lines, float(volts))
     return volts, ~np.broadcast_to(ma.getmask(value), volts.shape)

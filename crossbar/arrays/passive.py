@@ -44,7 +44,8 @@ class PassiveArray(ArrayAlgebra):
     cells : (M, N) conductances [S] (0: open), or Cells such as MTJCells.
     r_word, r_bit : wire segment resistance [ohm], scalar, or (M, N+1) and (M+1, N) with the leads; 0 exact, inf open.
     r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
-    Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    Raises DataError for a negative, NaN or misshapen value, and for magnitudes with which nothing can be computed (`checks`: up
+    to 1e100 S and V, wires from 1e-100 ohm on); SizeError if the array cannot fit in memory.
     """
 
     cells: Cells
