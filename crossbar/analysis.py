@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory, topology
+from crossbar.checks import choice, instance, name, real_array
 from crossbar.circuit import Circuit, parse_output
 from crossbar.elements.base import Array
 from crossbar.errors import ConvergenceError, CrossbarError, DataError, SizeError
@@ -39,18 +40,21 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
                     method: Literal["auto", "lines", "general"] = "auto") -> OperatingPoint:
     """Solve for the direct-current operating point.
 
-    solver : Newton, gmin stepping, then source stepping by default. reltol, abstol [A], vntol [V] : SPICE's tolerances; linear
-    circuits and arrays are held to 1e-10. near : a point of a similar circuit to start from. method : arrays solved as blocks
-    ("lines", see crossbar.coupled) or as their wires and cells ("general"); "auto" takes blocks for large arrays, and the
-    general path where they fail and it fits in memory.
+    solver : Newton, gmin stepping, then source stepping by default. reltol, abstol [A], vntol [V] : SPICE's tolerances, at most
+    0.1, 1e-3 and 0.1; linear circuits and arrays are held to 1e-10. near : a point of a similar circuit to start from.
+    method : arrays solved as blocks ("lines", see crossbar.coupled) or as their wires and cells ("general"); "auto" takes blocks
+    for large arrays, and the general path where they fail and it fits in memory.
     Raises TopologyError where no unique solution can exist, ConvergenceError where none was found, SizeError for a circuit
     too large for the direct solver.
     """
+    instance(circuit, Circuit, "a Circuit, as deck.circuit or array.to_circuit(...) gives one,")
+    instance(near, (OperatingPoint, type(None)), "near: an OperatingPoint to start from, or None,")
+    if not (solver is None or callable(solver)):
+        raise DataError(f"solver is one such as Newton() or GminStepping(), not {type(solver).__name__}")
     if not circuit.batches and not circuit.arrays:
         raise DataError("the circuit holds no element")
-    if method not in ("auto", "lines", "general"):
-        raise DataError('method is "auto", "lines" or "general"')
-    tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), solver or Ladder()
+    choice(method, ("auto", "lines", "general"), "method")
+    tolerances, ladder = Tolerances(reltol=reltol, abstol=abstol, vntol=vntol), Ladder() if solver is None else solver
     large = sum(a.node_count for a in circuit.arrays) >= _LARGE
     if method != "general" and not circuit.arrays:
         point = _unfolded(circuit, ladder, tolerances, near, LEAST if method == "lines" else _LARGE_FLAT)
@@ -58,7 +62,8 @@ def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: f
             return point
     if method == "general" or not _fits(circuit) or (method == "auto" and not large):
         if method == "lines":
-            raise DataError("the circuit has no array that could be solved as a block")
+            raise DataError("the circuit has no array that could be solved as a block, or one with lines of 0 ohm between "
+                            "two ends on a supply with resistance")
         return _expanded(circuit, ladder, tolerances, near)
     topology.check(circuit)
     try:
@@ -110,12 +115,19 @@ def _joined(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Oper
     memory.require(f"arrays of {cells} cells in all", _BYTES_A_CELL * cells)
     found = coupled.solve(circuit, solver, tolerances, near.solution if isinstance(near, Joined) else None)
     point = Joined(circuit, found.certificate, found)
+    topology.check_ideal_lines(circuit, point.solution.voltages)
     log.info("operating point: %d arrays as blocks, solved %d times, KCL residual %.2e A", len(circuit.arrays), found.solves,
              point.residual)
     return point
 
 
-def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | None) -> OperatingPoint:
+def point_from_voltages(circuit: Circuit, voltages: Array, *, reltol: float) -> OperatingPoint:
+    """`operating_point` on the general path, begun at node voltages [V] in the order of `OperatingPoint.voltages`; NaN counts as
+    0."""
+    return _expanded(circuit, Ladder(), Tolerances(reltol=reltol), voltages)
+
+
+def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: OperatingPoint | Array | None) -> OperatingPoint:
     unknowns = circuit.node_count + sum(a.node_count for a in circuit.arrays)  # a wire current for each inner node
     memory.require(f"a circuit of {unknowns} unknowns on the general path", _BYTES_AN_UNKNOWN * unknowns)
     if isinstance(near, Expanded) and near.plan.fits(circuit):
@@ -124,10 +136,13 @@ def _expanded(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Op
         topology.check(circuit)
         plan = analyse(circuit)
         start = np.zeros(plan.size - 1)
+        if isinstance(near, np.ndarray):
+            start[:circuit.node_count - 1] = np.nan_to_num(near[1:])  # branch currents follow with the first step
     system = System(circuit, plan, tolerances)
     root = solver(system, start)
     forces = [f for f, _ in system.forces(root.x)]
     point = Expanded(circuit, system.certificate(root.x, forces), root.x, root, system, plan)
+    topology.check_ideal_lines(circuit, point.voltages)
     log.info("operating point: %d unknowns, %d steps (%s), KCL residual %.2e A", system.size, root.steps, root.method,
              point.residual)
     return point
@@ -192,7 +207,11 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
     from that point on.
     """
     from tqdm import tqdm
-    grid = {name.lower(): np.atleast_1d(np.asarray(v, dtype=float)) for name, v in axes.items()}
+    if not callable(getattr(source, "vary", None)):
+        raise DataError(f"a Circuit or a Deck is wanted, not {type(source).__name__}")
+    instance(axes, Mapping, "axes: {name: values}")
+    instance(outputs, (list, tuple), "outputs: a list of names, such as v(out),")
+    grid = {name(key, "a swept name"): _axis(key, values) for key, values in axes.items()}
     shape = tuple(len(v) for v in grid.values())
     points = int(np.prod(shape))
     if not points:
@@ -222,6 +241,14 @@ def dc_sweep(source: Variable, axes: Mapping[str, npt.ArrayLike], *, outputs: Se
         marks[k] = last.residual, last.relative_residual
         steps += last.iterations
     return so_far()
+
+
+def _axis(key: str, values: npt.ArrayLike) -> Array:
+    """The points of a swept quantity."""
+    points = np.atleast_1d(real_array(values, f"values of {key}"))
+    if points.ndim > 1:
+        raise DataError(f"values of {key} are a number or a list of numbers, not an array of shape {points.shape}")
+    return points
 
 
 def _kept(circuit: Circuit, outputs: Sequence[str]) -> tuple[list[str], list[str]]:

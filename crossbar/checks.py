@@ -11,6 +11,13 @@ from crossbar.errors import DataError
 
 Kind = TypeVar("Kind")
 
+#: Magnitudes between which products and squares of a solve keep within the range of numbers, far beyond what can be built.
+VOLTS = 1e100                   # [V], the most
+SIEMENS = (1e-200, 1e100)       # [S], of what is not 0
+OHMS = (1e-100, 1e200)          # [ohm], of what is neither 0 nor inf
+#: Largest tolerances that make sense: beyond them what counts as solved says nothing about the circuit.
+MOST = {"rtol": 1e-2, "reltol": 0.1, "abstol": 1e-3, "vntol": 0.1}  # [1], [1], [A], [V]
+
 
 def generator(rng: Any) -> np.random.Generator:
     """`rng` itself. Raises DataError unless it is a numpy.random.Generator."""
@@ -24,20 +31,31 @@ def real_array(value: Any, what: str) -> npt.NDArray[np.float64]:
     the copy would not fit in memory. `what` begins the message."""
     try:
         array = np.asarray(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise DataError(f"{what}: not a regular array") from None
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: real numbers are wanted, got {array.dtype}")
     memory.require(what, 8 * float(array.size))
-    return array.astype(float)
+    with np.errstate(over="ignore"):  # wider floats may become inf, which the bounds see
+        return array.astype(float)
+
+
+def number(value: Any, what: str) -> float:
+    """`value` as a float. Raises DataError unless it is one real number; `what` begins the message."""
+    if type(value) is float:  # as most are: a small array is solved in less time than numpy takes for many questions
+        return value
+    array = real_array(value, what)
+    if array.ndim:
+        raise DataError(f"{what}: one number is wanted, got an array of shape {array.shape}")
+    return float(array)
 
 
 def finite_number(value: Any, what: str) -> float:
     """One finite number. Raises DataError for anything else."""
-    number = real_array(value, what)
-    if number.ndim or not np.isfinite(number):
+    array = real_array(value, what)
+    if array.ndim or not np.isfinite(array):
         raise DataError(f"{what} is one finite number, not {_shown(value)}")
-    return float(number)
+    return float(array)
 
 
 def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
@@ -45,19 +63,21 @@ def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
     beyond 64 bits."""
     try:
         numbers = np.asarray(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise DataError(f"{what}: not a regular array") from None
     if numbers.dtype.kind not in "iu":
         raise DataError(f"{what}: whole numbers are wanted, not {_shown(value)}")
+    if numbers.dtype.kind == "u" and (numbers > np.iinfo(np.intp).max).any():
+        raise DataError(f"{what}: {numbers.max()} is too large")
     return numbers.astype(np.intp)
 
 
 def count(value: Any, what: str, least: int = 1) -> int:
     """One whole number of at least `least`. Raises DataError for anything else."""
-    number = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    if whole and number >= least:
-        return int(number)
+    scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    whole = isinstance(scalar, int | np.integer) and not isinstance(scalar, bool)
+    if whole and scalar >= least:
+        return int(scalar)
     raise DataError(f"{what} is a whole number of at least {least}, not {_shown(value)}")
 
 
@@ -73,6 +93,38 @@ def instance(value: Any, kind: type[Kind] | tuple[type[Kind], ...], what: str) -
     if not isinstance(value, kind):
         raise DataError(f"{what} is wanted, not {type(value).__name__}")
     return value
+
+
+def voltages(value: Any, what: str, *, nan: bool = False) -> npt.NDArray[np.float64]:
+    """Voltages [V], as `real_array`. Raises DataError beyond VOLTS, and for NaN unless `nan` allows it."""
+    volts = real_array(value, what)
+    bad = np.abs(volts) > VOLTS
+    if not nan:
+        bad |= np.isnan(volts)
+    if bad.any():
+        raise DataError(f"{what} holds {volts[bad].flat[0]:g}; it must be finite and at most {VOLTS:g}")
+    return volts
+
+
+def out_of_range(values: npt.NDArray[np.float64], bounds: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    """Which values are not 0, finite, and smaller or larger than the bounds."""
+    size = np.abs(values)
+    return np.isfinite(size) & (size > 0) & ((size < bounds[0]) | (size > bounds[1]))
+
+
+def tolerance(value: Any, key: str) -> float:
+    """A tolerance, `key` of MOST. Raises DataError unless it is one number, positive and at most that."""
+    size = number(value, key)
+    if not 0 < size <= MOST[key]:
+        raise DataError(f"{key} must be positive and at most {MOST[key]:g}, got {size:g}")
+    return size
+
+
+def name(value: Any, what: str) -> str:
+    """A name in lower case. Raises DataError for what is no text."""
+    if not isinstance(value, str):
+        raise DataError(f"{what} is text, not {type(value).__name__}")
+    return value.lower()
 
 
 def _shown(value: Any) -> str:

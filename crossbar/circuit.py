@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from crossbar.elements.base import Array, Batch
-from crossbar.elements.linear import CurrentSources, Resistors, VoltageSources, Wires, resistors
+from crossbar import checks
+from crossbar.elements.base import Array, Batch, IntArray
+from crossbar.elements.linear import CurrentSources, IdealLines, Resistors, VoltageSources, Wires, resistors
 from crossbar.elements.nonlinear import MTJs, join_mtjs
-from crossbar.elements.xbar import GridNames, Xbar
+from crossbar.elements.xbar import SIDES, GridNames, Xbar
 from crossbar.errors import DataError
 from crossbar.summaries import block
 
@@ -68,9 +69,67 @@ class Circuit:
 
     @cached_property
     def flat(self) -> tuple[Batch, ...]:
-        """All batches, those of the expanded arrays last: word wires, bit wires, cells of each."""
-        inner = (b for a, first in zip(self.arrays, self.first_inner, strict=False) for b in a.expand(first))
-        return (*self.batches, *inner)
+        """All batches, those of the expanded arrays last: word wires, bit wires, cells of each; then `ideal_batches`."""
+        arrays = zip(self.arrays, self.first_inner, self.ideal_lines, strict=False)
+        inner = (b for a, first, ideal in arrays for b in a.expand(first, ideal))
+        return (*self.batches, *inner, *self.ideal_batches.values())
+
+    @cached_property
+    def ideal_lines(self) -> tuple[tuple[IntArray, IntArray] | None, ...]:
+        """Word and bit lines of each array that join two ends through exactly 0 ohm which rigid elements hold at one voltage, as
+        far as independent sources tell; None where there are none."""
+        if not any(lines.size for array in self.arrays for lines in array.shorts):
+            return (None,) * len(self.arrays)
+        part, (source, volts) = self.rigid_parts, self._source_voltages
+        out: list[tuple[IntArray, IntArray] | None] = []
+        for array in self.arrays:
+            held = []
+            for lines, near_side, far_side in zip(array.shorts, SIDES[::2], SIDES[1::2], strict=True):
+                near, far = array.ends(near_side)[lines], array.ends(far_side)[lines]
+                clash = (source[near] == source[far]) & (volts[near] != volts[far])
+                held.append(lines[(part[near] == part[far]) & ~clash])
+            out.append((held[0], held[1]) if any(lines.size for lines in held) else None)
+        return tuple(out)
+
+    @property
+    def _source_voltages(self) -> tuple[IntArray, Array]:
+        """(named nodes,) A node from which independent sources and shorts lead to each node, and the voltage between them [V]."""
+        neighbours: dict[int, list[tuple[int, float]]] = {}
+        for batch in self.batches:
+            if not isinstance(batch, VoltageSources | Wires):
+                continue
+            rises = batch.value if isinstance(batch, VoltageSources) else np.zeros(len(batch.nodes))
+            rigid = batch.rigid
+            for (plus, minus), rise in zip(batch.nodes[rigid].tolist(), rises[rigid].tolist(), strict=True):
+                neighbours.setdefault(minus, []).append((plus, rise))
+                neighbours.setdefault(plus, []).append((minus, -rise))
+        root, volts = np.full(len(self.nodes), -1), np.zeros(len(self.nodes))
+        for first in range(len(self.nodes)):
+            waiting = [] if root[first] >= 0 else [first]
+            root[first] = first if waiting else root[first]
+            while waiting:
+                node = waiting.pop()
+                for other, rise in neighbours.get(node, ()):
+                    if root[other] < 0:
+                        root[other], volts[other] = first, volts[node] + rise
+                        waiting.append(other)
+        return root, volts
+
+    @cached_property
+    def rigid_parts(self) -> IntArray:
+        """(named nodes,) Label of the part that voltage sources and shorts outside the arrays make of each node."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+        edges = np.concatenate([np.empty((0, 2), np.intp), *(b.nodes[b.rigid][:, :2] for b in self.batches)])
+        graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(len(self.nodes),) * 2)
+        return connected_components(graph, directed=False)[1].astype(np.intp)
+
+    @cached_property
+    def ideal_batches(self) -> dict[tuple[int, int], IdealLines]:
+        """The elements of `ideal_lines` by array and plane (0: word, 1: bit lines)."""
+        return {(k, plane): self.arrays[k].ideal_batch(self.first_inner[k], plane, lines)
+                for k, ideal in enumerate(self.ideal_lines) if ideal is not None
+                for plane, lines in enumerate(ideal) if lines.size}
 
     @cached_property
     def _node_numbers(self) -> dict[str, int]:
@@ -83,7 +142,7 @@ class Circuit:
 
     def node(self, name: str) -> int:
         """Number of a node; names inside arrays are x1.wl[i,j] and x1.bl[i,j]. Raises DataError if there is none."""
-        name = name.lower()
+        name = checks.name(name, "the name of a node")
         if name in self._node_numbers:
             return self._node_numbers[name]
         inside = _INSIDE.fullmatch(name)
@@ -109,12 +168,12 @@ class Circuit:
 
     def place(self, name: str) -> tuple[int, int] | None:
         """(batch, position) of an element outside the arrays, None if there is none."""
-        return self._element_places.get(name.lower())
+        return self._element_places.get(checks.name(name, "the name of an element"))
 
     def inner(self, name: str) -> tuple[int, str, int, int] | None:
         """Array, part ("" for cells, "rwl", "rbl") and place of an element inside an array, x1[i,j], x1.rwl[i,s] or x1.rbl[s,j];
         None if there is none."""
-        name = name.lower()
+        name = checks.name(name, "the name of an element")
         for k, array in enumerate(self.arrays):
             found = array.find(name)
             if found and name not in self._element_places:
@@ -123,7 +182,7 @@ class Circuit:
 
     def element(self, name: str) -> tuple[int, int]:
         """(batch in `flat`, position) of an element; DataError if there is none."""
-        name = name.lower()
+        name = checks.name(name, "the name of an element")
         if name in self._element_places:
             return self._element_places[name]
         inner = self.inner(name)
@@ -133,12 +192,14 @@ class Circuit:
         names = self.flat[k].names
         assert isinstance(names, GridNames)
         at = names.find(name)
-        assert at is not None  # `inner` knows which elements there are
+        if at is None:  # `inner` knows which elements there are
+            raise DataError(f"{name!r} is a segment of a line of 0 ohm between two ends, which share its current by the lever "
+                            "rule: its current cannot control anything")
         return k, at
 
     def _must_have(self, name: str) -> None:
         """Raise DataError where there is no such element; arrays are not expanded."""
-        if name.lower() not in self._element_places and self.inner(name) is None:
+        if self.place(name) is None and self.inner(name) is None:
             raise DataError(f"there is no element {name.lower()!r}")
 
     def state(self, name: str) -> float:
@@ -162,14 +223,17 @@ class Circuit:
             {"v": self.node, "i": self._must_have, "state": self.state}[kind](name)
 
     def with_value(self, name: str, value: float) -> "Circuit":
-        """The circuit with another value [V, A, ohm] of one source or resistor."""
+        """The circuit with another value [V, A, ohm] of one source or resistor. Raises DataError for one that is not there, and
+        for what is no number or out of range."""
         self._must_have(name)
+        value = checks.number(value, f"the value of {name}")
         if self.inner(name) is not None:
             raise DataError(f"{name!r} is inside an array; give the array other cells or wires")
         k, at = self._element_places[name.lower()]
         old = self.batches[k]
         changed: list[Batch]
         if isinstance(old, VoltageSources | CurrentSources):
+            checks.voltages(value, f"the source {name}")
             changed = [replace(old, value=_with_entry(old.value, at, value))]
         elif isinstance(old, Resistors | Wires):
             one = resistors([old.names[at]], old.nodes[at:at + 1], np.array([float(value)]))
@@ -198,7 +262,7 @@ def parse_output(output: str) -> tuple[str, tuple[str, ...]]:
 
     Raises DataError for anything but v(node), v(node,node), i(element) and state(junction).
     """
-    found = _OUTPUT.fullmatch(output.strip().lower())
+    found = _OUTPUT.fullmatch(checks.name(output, "the name of an output").strip())
     names = tuple(n.strip() for n in re.split(r",(?![^\[]*\])", found[2])) if found else ()
     if not found or not all(names) or len(names) > (2 if found[1] == "v" else 1):
         raise DataError(f"{output!r} is no output; use v(node), v(node,node), i(element) or state(junction)")
@@ -231,7 +295,7 @@ class CircuitBuilder:
 
     def node(self, name: str) -> int:
         """Number of a node, new or known; names are case-insensitive and gnd is 0."""
-        name = name.lower()
+        name = checks.name(name, "the name of a node")
         return self._numbers.setdefault("0" if name == "gnd" else name, len(self._numbers))
 
     def node_list(self, names: Sequence[str]) -> list[int]:
@@ -243,13 +307,20 @@ class CircuitBuilder:
         self._batches.append(batch)
 
     def add_one(self, kind: type[Batch], name: str, nodes: Sequence[str], **values: Any) -> None:
-        """One element of a batch class; elements of one class end up in one batch."""
+        """One element of a batch class; elements of one class end up in one batch. Raises DataError for a value or gain that is
+        no finite number."""
+        for key in ("value", "gain"):
+            if key in values:
+                values[key] = checks.number(values[key], f"{key} of {name}")
+                if not np.isfinite(values[key]):
+                    raise DataError(f"{key} of {name} must be finite, got {values[key]:g}")
         self._single.setdefault(kind, []).append(
-            {"names": name.lower(), "nodes": self.node_list(nodes)} | values)
+            {"names": checks.name(name, "the name of an element"), "nodes": self.node_list(nodes)} | values)
 
     def resistor(self, name: str, a: str, b: str, ohms: float) -> None:
-        """A resistance of at least 0 ohm; 0 is an exact short."""
-        self._resistors.append((name.lower(), (self.node(a), self.node(b)), ohms))
+        """A resistance of at least 0 ohm; 0 is an exact short. Raises DataError for what is no number."""
+        self._resistors.append((checks.name(name, "the name of a resistor"), (self.node(a), self.node(b)),
+                                ohms if type(ohms) is float else checks.number(ohms, f"resistance of {name} [ohm]")))
 
     @property
     def array_names(self) -> set[str]:

@@ -35,6 +35,7 @@ from crossbar.circuit import Circuit
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import CurrentSources, Resistors
 from crossbar.elements.solution import ArraySolution
+from crossbar.elements.xbar import SIDES
 from crossbar.errors import ConvergenceError
 from crossbar.mna import NOISE, Kirchhoff, Plan, System, Tolerances, analyse
 from crossbar.solvers.krylov import gmres
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 _MAX_STEPS = 40   # Newton steps at the terminals
 _MAX_SPACE = 80   # GMRES iterations in each
 _AIM = 1e-12      # of the difference between v' and v, relative to the largest
+_ROUNDED = 1e-12  # of the largest voltage so far: what rounding may leave of voltages that come down to 0
 _PLAIN = 1e-3     # reduction in one step that shows that the terminals do not influence each other
 _CLOSER = 0.01    # of the arrays' tolerance, for those of at most
 _SMALL = 2000     # nodes; rounding grows with their number
@@ -83,9 +85,30 @@ class Coupled:
 
 
 def fits(circuit: Circuit) -> bool:
-    """Whether the circuit's arrays can be solved as blocks: there are some, nothing senses a current inside them."""
+    """Whether the circuit's arrays can be solved as blocks: there are some, nothing senses a current inside them, and lines of 0
+    ohm that share their current between two ends hang on ideal sources."""
     names = {n for b in circuit.batches for n in b.senses}
-    return bool(circuit.arrays) and len(circuit.nodes) > 1 and all(circuit.inner(n) is None for n in names)
+    return (bool(circuit.arrays) and len(circuit.nodes) > 1 and all(circuit.inner(n) is None for n in names)
+            and _all_held(circuit, _shared_ends(circuit)))
+
+
+def _all_held(circuit: Circuit, nodes: IntArray) -> bool:
+    """Whether the voltages of nodes do not depend on what is drawn from them."""
+    if not nodes.size:
+        return True
+    part = circuit.rigid_parts
+    return bool((part[nodes] == part[0]).all())
+
+
+def _shared_ends(circuit: Circuit) -> IntArray:
+    """Nodes at the ends of lines that share their current by the lever rule."""
+    nodes = [np.empty(0, np.intp)]
+    for array, ideal in zip(circuit.arrays, circuit.ideal_lines, strict=True):
+        if ideal is None:
+            continue
+        for sides, lines in zip((SIDES[:2], SIDES[2:]), ideal, strict=True):
+            nodes += [array.ends(side)[lines] for side in sides]
+    return np.concatenate(nodes)
 
 
 def solve(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Coupled | None = None) -> Coupled:
@@ -135,6 +158,15 @@ class _Around:
         circuit = self._with(self._by_node(i), np.zeros(self.at.size))
         return System(circuit, self.plan, self.tolerances, noise[1:])
 
+    def without_sources(self) -> bool:
+        """Whether all equations hold exactly where nothing flows and every voltage is 0."""
+        nothing = np.zeros(self.node.size)
+        system = self.system(nothing, nothing, self.load)
+        try:
+            return not system.evaluate(np.zeros(system.size)).residual.any()
+        except ConvergenceError:  # an expression has no value there
+            return False
+
     def at_terminals(self, x: Array) -> Array:
         """Voltages (T,), or changes of them."""
         return np.concatenate(([0.0], x[:len(self.circuit.nodes) - 1]))[self.node]
@@ -163,6 +195,7 @@ class _Around:
         with np.errstate(divide="ignore"):
             others = np.where(z == 0, np.inf, 1 / z) - self.load
         r = np.where(others > self.load / _WIDE, 1 / np.where(others > 0, others, 1.0), _WIDE / self.load)
+        r[np.isin(self.node, _shared_ends(self.circuit))] = 0.0  # a resistance that is but rounding would share the current
         return _Seen(factors, np.where(open_ends, np.inf, r), np.where(open_ends, 0.0, r))
 
 
@@ -185,6 +218,7 @@ class _Iteration:
         self.x = np.zeros(around.plan.size - 1) if near is None else near.x
         self.solved = [] if near is None else near.solved
         self.plain = near is None or near.plain  # no influence between terminals seen so far
+        self.largest = self._size()  # of all voltages so far [V]
         self.solves = 0
         self.trace: list[float] = []
 
@@ -204,22 +238,35 @@ class _Iteration:
         for step in range(_MAX_STEPS):
             system = around.system(self.i, self.v, around.load)
             self.x = around.solver(system, self.x).x
+            if self._came_to_rest():
+                self.x, self.solved = np.zeros_like(self.x), []
             if seen is None or not around.linear:
                 seen = around.seen(system, self.x, self.open)
             gap = around.at_terminals(self.x) - self.v
-            if step and self._agrees(gap) and (result := self._result(seen)) is not None:
+            if step and self.solved and self._agrees(gap) and (result := self._result(seen)) is not None:
                 return result
             misfit = gap * (1 + seen.through * around.load)
             apart = self._apart(gap)
-            plain = self.plain or (step == 0 and apart <= _AIM)
+            plain = self.plain or not self.solved or (step == 0 and apart <= _AIM)
             correction = misfit if plain else self._newton(misfit, seen, apart)
             self._solve(self.v + seen.through * self.i + correction, seen.r)
         raise ConvergenceError(f"arrays and the circuit around them disagree by {self.trace[-1]:.2e} of the largest voltage "
                                f"after {_MAX_STEPS} steps", self.trace)
 
+    def _size(self) -> float:
+        """Largest voltage anywhere outside the arrays [V]."""
+        return float(np.abs(np.append(self.v, self.x[:len(self.around.circuit.nodes) - 1])).max(initial=0.0))
+
+    def _came_to_rest(self) -> bool:
+        """Whether all voltages have come down to the rounding of what they were, and are exactly 0 in truth: then they are only
+        compared with each other from here on, and would never agree."""
+        size = self._size()
+        self.largest = max(self.largest, size)
+        return 0 < size <= _ROUNDED * self.largest and self.around.without_sources()
+
     def _apart(self, gap: Array) -> float:
         """Largest difference between v' and v, relative to the largest voltage anywhere outside the arrays."""
-        largest = float(np.abs(np.append(self.v, self.x[:len(self.around.circuit.nodes) - 1])).max(initial=0.0))
+        largest = self._size()
         return float(np.abs(gap).max(initial=0.0)) / (largest if largest > 0 else 1.0)
 
     def _agrees(self, gap: Array) -> bool:

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
+from crossbar.checks import tolerance
 from crossbar.circuit import Circuit
 from crossbar.elements.base import Array, Batch, IntArray
-from crossbar.errors import DataError
+from crossbar.errors import ConvergenceError, DataError
 from crossbar.solvers.newton import Evaluation
 
 
@@ -94,13 +95,20 @@ def _sensed(circuit: Circuit, batch: Batch, branches: Sequence[int]) -> IntArray
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerances:
-    """When an operating point counts as solved. Circuits of linear elements are held to `linear` whatever reltol says."""
+    """When an operating point counts as solved. Circuits of linear elements are held to `linear` whatever reltol says.
+
+    Raises DataError for a reltol, vntol or abstol that is no number, not positive or too large, see `checks.MOST`.
+    """
 
     reltol: float = 1e-3   # of an unknown's size, and of the currents that meet at a node
     vntol: float = 1e-6    # [V]
     abstol: float = 1e-12  # [A]
     linear: float = 1e-10
     array: float = 1e-10   # sum |KCL| / sum |cell current| of every array
+
+    def __post_init__(self) -> None:
+        for name in ("reltol", "vntol", "abstol"):
+            object.__setattr__(self, name, tolerance(getattr(self, name), name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +136,19 @@ class System:
     def forces(self, x: Array) -> list[tuple[Array, Array]]:
         """What every batch evaluates to at x (size,): local f and slopes."""
         full = np.concatenate(([0.0], x))
-        return [b.evaluate(full[u]) for b, u in zip(self.circuit.flat, self.plan.unknowns, strict=True)]
+        with np.errstate(all="ignore"):  # far from the solution it may be beyond all numbers
+            return [b.evaluate(full[u]) for b, u in zip(self.circuit.flat, self.plan.unknowns, strict=True)]
 
     def evaluate(self, x: Array) -> Evaluation:
+        """F and its Jacobian at x (size,). Raises ConvergenceError where either is beyond the range of numbers."""
+        with np.errstate(all="ignore"):
+            at = self._evaluation(x)
+        if not (np.isfinite(at.residual).all() and np.isfinite(at.jacobian.data).all()):
+            worst = int(np.argmin(np.isfinite(at.residual)))
+            raise ConvergenceError(f"currents or conductances beyond the range of numbers near {self.name(worst)}")
+        return at
+
+    def _evaluation(self, x: Array) -> Evaluation:
         values = self.forces(x)
         forces = [f for f, _ in values]
         residual, scale = self.balance(forces)
@@ -138,8 +156,7 @@ class System:
         data = np.bincount(self.plan.slots, weights=slopes, minlength=self.plan.indices.size + 1)
         jacobian = csc_array((data[:self.plan.indices.size], self.plan.indices, self.plan.indptr),
                              shape=(self.size, self.size))
-        with np.errstate(over="ignore"):  # far from the solution it may be beyond all numbers
-            over = np.abs(residual) / self._tolerance(x, scale, NOISE * (abs(jacobian) @ np.abs(x)) + self.noise)
+        over = np.abs(residual) / self._tolerance(x, scale, NOISE * (abs(jacobian) @ np.abs(x)) + self.noise)
         worst = int(np.argmax(over)) if over.size else 0
         misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(x, residual, values))
         return Evaluation(residual, jacobian, misfit, worst)

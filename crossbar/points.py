@@ -163,14 +163,39 @@ class Expanded(OperatingPoint):
         return [f[:, 0] for f in self._forces[:len(self.circuit.batches)]]
 
     def _inner_current(self, name: str) -> float:
+        found = self.circuit.inner(name)
+        if found is not None and found[1] and self.circuit.ideal_lines[found[0]] is not None:
+            k, part, i, j = found
+            return float(self._segment_currents(k)[part == "rbl"][i, j])
         k, at = self.circuit.element(name)
         return float(self._forces[k][at, 0])
 
+    def _segment_currents(self, k: int) -> tuple[Array, Array]:
+        """Of array k (M, N+1), (M+1, N) [A]."""
+        circuit, at = self.circuit, len(self.circuit.batches) + 3 * k
+        along = circuit.arrays[k].segment_currents(self._forces[at][:, 0], self._forces[at + 1][:, 0], circuit.ideal_lines[k])
+        first_ideal = len(circuit.batches) + 3 * len(circuit.arrays)
+        for position, (array, plane) in enumerate(circuit.ideal_batches):
+            if array != k:
+                continue
+            ideal = circuit.ideal_lines[k]
+            assert ideal is not None  # there are such batches
+            forces = self._forces[first_ideal + position]
+            lines = ideal[plane]
+            from_near, drawn = (f.reshape(lines.size, -1) for f in (forces[:, 0], -forces[:, 1]))
+            spent = np.cumsum(drawn, axis=1)
+            current = from_near.sum(axis=1, keepdims=True) - np.column_stack((np.zeros(lines.size), spent))
+            if plane == 0:
+                along[0][lines] = current
+            else:
+                along[1][:, lines] = current.T
+        return along
+
     def _array(self, k: int) -> ArraySolution:
         xbar = self.circuit.arrays[k]
-        first, at = self.circuit.first_inner[k], len(self.circuit.batches) + 3 * k
+        first = self.circuit.first_inner[k]
         word, bit = (self.voltages[n] for n in xbar.numbers(first))
-        along_word, along_bit = xbar.segment_currents(self._forces[at][:, 0], self._forces[at + 1][:, 0])
+        along_word, along_bit = self._segment_currents(k)
         out = (-along_word[:, 0], along_word[:, -1], -along_bit[0], along_bit[-1])
         misfit = self.system.balance(self._forces)[0]
         return ArraySolution(

@@ -62,7 +62,8 @@ class Network:
         """Of the circuit's batches."""
         found = [b for b in circuit.batches if isinstance(b, Resistors | Wires)]
         ends = np.concatenate([np.empty((0, 2), np.intp), *(b.nodes for b in found)])
-        r = np.concatenate([np.empty(0), *(b.r if isinstance(b, Wires) else 1 / b.g for b in found)])
+        with np.errstate(divide="ignore"):  # a resistor of inf ohm
+            r = np.concatenate([np.empty(0), *(b.r if isinstance(b, Wires) else 1 / b.g for b in found)])
         outer = np.zeros(len(circuit.nodes), bool)
         outer[0] = True
         for batch in circuit.batches:

@@ -3,6 +3,9 @@
     no direct-current path to ground: the node's voltage is arbitrary (this includes cut sets of current sources)
     loop of voltage sources and exact shorts: its current is arbitrary, or its voltages contradict
 
+A line of an array that is a short between two ends which sources hold is no such loop: its current is shared by the lever rule
+(elements/linear.py, IdealLines), and only once the circuit is solved is it known whether both ends are at one voltage.
+
 Arrays are blocks (elements/skeleton.py): a million cells are not listed one by one.
 """
 
@@ -13,11 +16,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from crossbar.circuit import Circuit
-from crossbar.elements.base import IntArray
+from crossbar.elements.base import Array, IntArray
+from crossbar.elements.linear import IdealLines
 from crossbar.elements.skeleton import piece_name, rigid_lines, skeleton
+from crossbar.elements.xbar import SIDES
 from crossbar.errors import TopologyError
 
 _SHOWN = 8  # names in a message
+_ONE_VOLTAGE = 1e-9  # of the largest voltage in the circuit: nodes that differ by less are at one
 
 
 def check(circuit: Circuit) -> None:
@@ -25,6 +31,24 @@ def check(circuit: Circuit) -> None:
     complaints = _floating(circuit) + _loop(circuit)
     if complaints:
         raise TopologyError("\n".join(complaints))
+
+
+def check_ideal_lines(circuit: Circuit, voltages: Array) -> None:
+    """Raise TopologyError where lines of exactly 0 ohm join two voltages; voltages (nodes,) of a solution [V]."""
+    ends = [np.empty((0, 2), np.intp)]
+    ends += [b.nodes[:, ::2] for b in circuit.batches if isinstance(b, IdealLines)]
+    for array, ideal in zip(circuit.arrays, circuit.ideal_lines, strict=True):
+        if ideal is not None:
+            ends += [np.column_stack([array.ends(side)[lines] for side in sides])
+                     for sides, lines in zip((SIDES[:2], SIDES[2:]), ideal, strict=True)]
+    near, far = np.concatenate(ends).T
+    apart = np.abs(voltages[near] - voltages[far])
+    largest = np.nan_to_num(np.abs(voltages[:len(circuit.nodes)])).max()
+    clash = apart > _ONE_VOLTAGE * largest
+    if clash.any():
+        a, b = int(near[clash][0]), int(far[clash][0])
+        raise TopologyError(f"node {circuit.nodes[a]} at {voltages[a]:g} V and node {circuit.nodes[b]} at {voltages[b]:g} V are "
+                            "joined through exactly 0 ohm by a line of an array")
 
 
 def _parts(edges: IntArray, count: int) -> IntArray:
@@ -76,7 +100,8 @@ def _some(names: list[str], count: int) -> str:
 
 
 def _loop(circuit: Circuit) -> list[str]:
-    shorts = [line for array in circuit.arrays for line in rigid_lines(array)]
+    arrays = zip(circuit.arrays, circuit.ideal_lines, strict=True)
+    shorts = [line for array, ideal in arrays for line in rigid_lines(array, ideal)]
     nodes = [*circuit.nodes, *(line.nodes for line in shorts)]
     inner = range(len(circuit.nodes), len(nodes))
     through = [((line.near, k), (line.far, k)) for line, k in zip(shorts, inner, strict=True)]

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar.arrays import reading
-from crossbar.arrays.drives import Drive
+from crossbar.arrays.drives import Drive, applied_volts
 from crossbar.arrays.reading import ReadBreakdown, SenseMargin
 from crossbar.arrays.schemes import Scheme, as_scheme, check_sides
 from crossbar.arrays.sensitivity import QUANTITIES, Sensitivity, sensitivity
-from crossbar.checks import choice, real_array, whole_numbers
+from crossbar.checks import choice, voltages, whole_numbers
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells
 from crossbar.elements.solution import ArraySolution
@@ -93,7 +93,7 @@ class ArrayAlgebra(ABC):
             raise DataError(f"lines of {output} are a list of numbers from 0 to {count - 1}, not {lines!r}")
         weights = np.eye(count)[k]
         drives = (word_left, word_right, bit_top, bit_bottom)
-        batched = any(np.ndim(real_array(np.ma.getdata(d), "drives [V]")) == 2 for d in drives if d is not None)
+        batched = any(applied_volts("drives", d).ndim == 2 for d in drives if d is not None)
         out = self.gradient(*drives, output=output, weights=weights[:, None] if batched else weights, by=by, rtol=rtol)
         return np.swapaxes(out, 0, 1) if batched else out
 
@@ -147,7 +147,7 @@ class ArrayAlgebra(ABC):
 
 
 def _volts(voltage: float) -> float:
-    v = real_array(voltage, "the applied voltage [V]")
-    if v.ndim or not np.isfinite(v) or v == 0:
+    v = voltages(voltage, "the applied voltage [V]")
+    if v.ndim or v == 0:
         raise DataError("the applied voltage [V] is one finite number, not 0")
     return float(v)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from crossbar.checks import real_array
+from crossbar.checks import real_array, voltages
 from crossbar.elements.base import Array, IntArray
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.solution import PlanesState
@@ -28,12 +28,11 @@ def in_states(cells: Cells, states: npt.ArrayLike | None) -> Cells:
         return cells
     if not isinstance(cells, MTJCells):
         raise DataError(f"states are those of MTJCells; these are {type(cells).__name__}")
-    states = real_array(states, "states of the inputs")
-    if states.ndim != 3 or states.shape[1:] != cells.shape:
+    m_z = real_array(states, "states of the inputs")
+    if m_z.ndim != 3 or m_z.shape[1:] != cells.shape or not len(m_z):
         m, n = cells.shape
-        raise DataError(f"states of the inputs must have shape (batch, {m}, {n}), got "
-                        f"{states.shape}")
-    return cells.in_state(states)
+        raise DataError(f"states of the inputs must have shape (batch, {m}, {n}), got {m_z.shape}")
+    return cells.in_state(m_z)
 
 
 class Hints(NamedTuple):
@@ -43,12 +42,15 @@ class Hints(NamedTuple):
     guess: Array | None = None
 
     @classmethod
-    def of(cls, start: PlanesState | None, guess: npt.ArrayLike | None, shape: tuple[int, ...]) -> "Hints":
-        """What a user gave for (batch, M, N) inputs. Raises DataError where it does not fit."""
+    def of(cls, start: PlanesState | None, guess: npt.ArrayLike | None, shape: tuple[int, ...],
+           kind: type[PlanesState]) -> "Hints":
+        """What a user gave for (batch, M, N) inputs; kind : what a start is. Raises DataError where it does not fit."""
+        if start is not None and not isinstance(start, kind):
+            raise DataError(f"start is the solution of such an array, {kind.__name__}, not {type(start).__name__}")
         if start is not None and (start.nodes is None or start.nodes[0].shape not in (shape, shape[1:])):
             raise DataError(f"start is a solution with its node voltages, of {shape[0]} inputs or one, on {shape[1]} x "
                             f"{shape[2]} cells")
-        volts = None if guess is None else np.nan_to_num(real_array(guess, "guess of the cell voltages [V]"))
+        volts = None if guess is None else np.nan_to_num(voltages(guess, "guess of the cell voltages [V]", nan=True))
         if volts is not None and volts.shape not in (shape, shape[1:]):
             raise DataError(f"a guess of the cell voltages has shape {shape} or {shape[1:]}, not {volts.shape}")
         nodes = None if start is None or start.nodes is None else (stack(start.nodes[0]), stack(start.nodes[1]))

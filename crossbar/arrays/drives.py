@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 
 from crossbar import memory
-from crossbar.checks import count, finite_number, real_array, whole_numbers
+from crossbar.checks import VOLTS, count, finite_number, real_array, whole_numbers
 from crossbar.circuit import CircuitBuilder
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.linear import VoltageSources
@@ -128,10 +129,10 @@ def add_sources(builder: CircuitBuilder, side: str, volts: Array, on: Mask) -> I
     return nodes
 
 
-def applied_volts(side: str, value: npt.ArrayLike) -> Array:
+def applied_volts(side: str, value: Any) -> Array:
     """Voltages of a side [V] as numbers, 0 where masked. Raises DataError for what are none."""
-    if isinstance(value, ma.MaskedArray):
-        value = value.filled(0.0)
+    if isinstance(value, ma.MaskedArray) and value.dtype.kind in "biuf":
+        value = value.filled(0)
     return real_array(value, f"{side} [V]")
 
 
@@ -141,8 +142,9 @@ def _one_side(side: str, value: Drive, lines: int) -> tuple[Array, Mask]:
     volts = applied_volts(side, value)
     if volts.ndim > 2 or (volts.ndim and volts.shape[-1] != lines) or volts.size == 0:
         raise DataError(f"{side} must be a scalar, ({lines},) or (batch, {lines}) [V], got shape {volts.shape}")
-    if not np.isfinite(volts).all():
-        raise DataError(f"{side} holds a voltage that is not finite; mask an entry (numpy.ma) to leave its end open")
+    if not (np.abs(volts) <= VOLTS).all():  # or NaN
+        raise DataError(f"{side} holds a voltage that is not finite, or beyond {VOLTS:g} V; mask an entry (numpy.ma) to leave "
+                        "its end open")
     if volts.ndim == 0:
         volts = np.full(lines, float(volts))
     return volts, ~np.broadcast_to(ma.getmask(value), volts.shape)

@@ -8,24 +8,28 @@ rows are solved as an array of their own, and the nodes between follow from
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from crossbar.elements.access import TransistorCells
-from crossbar.elements.base import Array, IntArray
+from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cell_kernels import LEVEL1
+from crossbar.elements.linear import lever_shares
+from crossbar.elements.xbar import distinct
 from crossbar.solvers import room
 from crossbar.solvers.lines import Plane
 
 
-def busy_rows(cells: TransistorCells, source: Array, bit: Array, lowest: float, gate: Array) -> IntArray | None:
-    """Rows in which a transistor may conduct at voltages above `lowest` [V], at gate voltages (batch, M) [V]; None where they are
-    not few, or where lines with openings or without terminals need a closer look."""
+def busy_rows(cells: TransistorCells, source: Array, bit: Array, lowest: Array, gate: Array) -> IntArray | None:
+    """Rows in which a transistor may conduct for some input, at voltages above its `lowest` (batch,) [V] and gate voltages
+    (batch, M) [V]; None where they are not few, or where lines with openings or without terminals need a closer look."""
     transistor, (m, _) = cells.transistor, cells.shape
     if transistor.kind != LEVEL1 or not all(
             np.isfinite(r[:, 1:-1]).all() and np.isfinite(r[:, [0, -1]]).any(axis=1).all() for r in (source, bit)):
         return None
-    slope = transistor.current(lowest, gate.max(axis=0)[:, None], lowest, cells.v_bulk)[1]
+    least = float(lowest.min())  # the rows that are left out are off for every input; those kept may be off for some
+    slope = transistor.current(least, gate.max(axis=0)[:, None], least, cells.v_bulk)[1]
     rows = np.flatnonzero(np.broadcast_to(slope > 0, (m, slope.shape[-1])).any(axis=1))
     return rows if 0 < 2 * rows.size <= m else None
 
@@ -63,8 +67,20 @@ class Folded:
         out[:, self.rows] = kept
         return out
 
-    def ends(self, near: Array, far: Array) -> tuple[Array, Array]:
-        """Currents out of both terminals of all lines from those of the kept ones [A]."""
+    @cached_property
+    def ideal(self) -> Mask:
+        """(L,) Lines through all rows that are 0 ohm from one terminal to the other: idle nodes count as the others do when these
+        share the current by the lever rule."""
+        zero = (distinct(self.r) == 0).all(axis=1) & self.along
+        return np.broadcast_to(zero, len(self.r))
+
+    def ends(self, near: Array, far: Array, drawn: Array | None) -> tuple[Array, Array]:
+        """Currents out of both terminals of all lines from those of the kept ones [A]; drawn (B, K, N) by the cells from the
+        nodes of the kept rows, wanted where there are `ideal` lines."""
+        if self.along and drawn is not None:
+            share = lever_shares(self.r.shape[1] - 1)[self.rows]
+            from_near, from_far = np.einsum("bkn,k->bn", drawn, share), np.einsum("bkn,k->bn", drawn, 1 - share)
+            return np.where(self.ideal, -from_near, near), np.where(self.ideal, -from_far, far)
         if self.along:
             return near, far
         through = self._all.through()

@@ -10,7 +10,7 @@ along the bit lines ("parallel", the usual STT-MRAM: columns decouple into ladde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,17 +20,17 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.arrays.blocks import Hints, gather, in_states, of_batch, replaced, stack
 from crossbar.arrays.conductances import as_cells
-from crossbar.arrays.drives import Drive, Drives, add_sources
+from crossbar.arrays.drives import Drive, Drives, add_sources, pieces
+from crossbar.arrays.floating import Isolated, by_isolation
 from crossbar.arrays.idle import Folded, busy_rows
-from crossbar.checks import choice
+from crossbar.checks import choice, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.access import TransistorCells
-from crossbar.elements.base import Array, IntArray, Mask
+from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
 from crossbar.elements.solution import TransistorSolution
 from crossbar.elements.transistor import NMOS
-from crossbar.elements.xbar import (GridNames, driver_resistance, isolated_nodes, leaded, segments,
-                                    wire_resistance)
+from crossbar.elements.xbar import GridNames, driver_resistance, ideal_batch, leaded, segments, wire_resistance
 from crossbar.errors import DataError
 from crossbar.solvers import room
 from crossbar.solvers.lines import Law, Plane, PlanesSolution, solve_planes
@@ -115,7 +115,7 @@ class OneTransistorArray:
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         gate : gate line voltages [V], scalar, (M,) or (batch, M). None leaves a side open, as masked entries (numpy.ma) do a
-        line's end. states, start, guess : as of `PassiveArray.solve`.
+        line's end. states, start, guess : as of `PassiveArray.solve`; so is what both ends of a line of 0 ohm share.
         Raises DataError for NaN, a wrong shape, a side this array has not, or if no end is driven; ConvergenceError if
         sum |KCL| stays above rtol times sum |cell current|.
         """
@@ -125,20 +125,23 @@ class OneTransistorArray:
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
         choice(keep, ("nodes", "terminals"), "keep")
-        if not rtol > 0:
-            raise DataError("rtol must be positive")
+        rtol = tolerance(rtol, "rtol")
         cells = self.shape[0] * self.shape[1]
         held = drives.batch * cells * 24 if keep == "nodes" else 0
         memory.require(f"{drives.batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(drives.batch * cells, max(cells, _BLOCK_CELLS)))
         pairs = replace(self.cells, cells=junctions) if junctions.stacked else self.cells
-        hints = Hints.of(start, guess, (drives.batch, *self.shape))
+        hints = Hints.of(start, guess, (drives.batch, *self.shape), TransistorSolution)
         share = None if start is None or start.share is None else stack(start.share)
         parts = []
-        for which in drives.blocks(max(1, _BLOCK_CELLS // cells)):
-            some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
-            parts.append((which, self._solve(drives.take(which), some, hints.take(which),
-                                             None if share is None else of_batch(share, which), rtol, keep == "nodes")))
+        for group in drives.groups():
+            source, bit = self._wires(drives.take(group[:1]))
+            for inputs, isolated in self._by_isolation(source, bit, drives, group):
+                for which in pieces(inputs, max(1, _BLOCK_CELLS // cells)):
+                    some = replace(pairs, cells=junctions.of_input(which)) if junctions.stacked else pairs
+                    shared = None if share is None else of_batch(share, which)
+                    parts.append((which, self._solve(drives.take(which), some, source, bit, isolated, hints.take(which),
+                                                     shared, rtol, keep == "nodes")))
         return replace(gather(parts, drives.single), cells=pairs)
 
     def to_circuit(self, gate: npt.ArrayLike, **sides: Drive) -> Circuit:
@@ -156,10 +159,12 @@ class OneTransistorArray:
                             f"the sides {', '.join(self.sides)}")
         if gate is None or np.ma.is_masked(gate):
             raise DataError("every gate line needs a voltage: an open gate has none")
-        values = [given.get(side) for side in self.sides]
-        if all(v is None or np.ma.getmaskarray(np.ma.asarray(v)).all() for v in values):
-            raise DataError("nothing is driven: every end of every bit and source line is open")
-        return Drives.of((*values, gate), self.shape, (*self.sides, _GATE))
+        drives = Drives.of((*(given.get(side) for side in self.sides), gate), self.shape, (*self.sides, _GATE))
+        driven = np.concatenate([drives.on[side] for side in self.sides], axis=1).any(axis=1)
+        if not driven.all():
+            which = "" if drives.single else f" for input {int(np.argmin(driven))} of {drives.batch}"
+            raise DataError(f"nothing is driven{which}: every end of every bit and source line is open")
+        return drives
 
     def _wires(self, drives: Drives) -> tuple[Array, Array]:
         """Resistances (L, n+1) of source and bit lines with their leads."""
@@ -167,29 +172,30 @@ class OneTransistorArray:
         source = self.r_source.T if self.parallel else self.r_source
         return leaded(source, near, far), leaded(self.r_bit.T, top, bottom)
 
-    def _isolated(self, source: Array, bit: Array, drives: Drives) -> tuple[Mask, Mask] | None:
-        """Source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is off at the lowest of the
-        voltages applied."""
-        def conducting() -> Mask:
-            at = np.full(self.shape, self._lowest(drives))
-            return np.asarray(self.cells.current(at, at, drives.volts[_GATE].max(axis=0)[:, None])[1] > 0)
-        return isolated_nodes(source, bit, conducting, alongside=self.parallel)
+    def _by_isolation(self, source: Array, bit: Array, drives: Drives, inputs: IntArray) -> list[tuple[IntArray, Isolated]]:
+        """Some of the inputs by their source and bit nodes (M, N) that no terminal reaches; a transistor counts as open if it is
+        off at the lowest of the voltages applied."""
+        lowest, gate = _lowest(drives, self.sides), drives.volts[_GATE]
 
-    def _lowest(self, drives: Drives) -> float:
-        """The lowest of the voltages applied [V]."""
-        return min(float(v[:, drives.connected[s]].min(initial=np.inf)) for s, v in drives.volts.items() if s in self.sides)
+        def conducting(some: IntArray) -> Mask:
+            at = np.broadcast_to(lowest[some, None, None], (len(some), *self.shape))
+            return np.asarray(self.cells.current(at, at, gate[some, :, None])[1] > 0)
+        return by_isolation(source, bit, inputs, conducting, self.shape[0] * self.shape[1], alongside=self.parallel)
 
-    def _solve(self, drives: Drives, cells: TransistorCells, hints: Hints, shared: Array | None, rtol: float,
-               nodes: bool) -> TransistorSolution:
-        source, bit = self._wires(drives)
+    def _solve(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, isolated: Isolated, hints: Hints,
+               shared: Array | None, rtol: float, nodes: bool) -> TransistorSolution:
         drives.check_shorts(source, bit)
         share = room.empty((drives.batch, *self.shape))
         share[:] = np.nan if shared is None else shared
         if hints.guess is not None:
             hints = hints._replace(guess=-hints.guess)  # the solver counts from source to bit line
-        rows = busy_rows(cells, source, bit, self._lowest(drives), drives.volts[_GATE])
-        done = self._solve_all(drives, cells, source, bit, hints, share, rtol, nodes) if rows is None else \
-            self._solve_rows(rows, drives, cells, source, bit, hints, share, rtol, nodes)
+        rows = busy_rows(cells, source, bit, _lowest(drives, self.sides), drives.volts[_GATE])
+        if rows is None:
+            done = self._solve_all(drives, cells, source, bit, isolated, hints, share, rtol, nodes)
+        else:
+            done = self._solve_rows(rows, drives, cells, source, bit, hints, share, rtol, nodes)
+        opened = self.cells.open_junctions  # in series with a transistor that is off nothing else says where the voltage is
+        share[:, opened[0], opened[1]] = 1.0
         return TransistorSolution(
             cells=cells, parallel=self.parallel, r_source=self.r_source, r_bit=self.r_bit, r_driver=self.r_driver,
             terminal_voltage={s: np.where(drives.connected[s], drives.volts[s], np.nan) for s in self.sides},
@@ -203,17 +209,24 @@ class OneTransistorArray:
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         sources, bits = Folded(source, near, far, rows, self.parallel), Folded(bit, top, bottom, rows, True)
         some, few = np.ascontiguousarray(share[:, rows]), hints.rows(rows)
-        law = _law(cells.of_rows(rows), drives.volts[_GATE][:, rows], None, some)
-        done = solve_planes(sources.kept, bits.kept, Law(current=law, symmetric=False), crossed=not self.parallel, rtol=rtol,
-                            nodes=nodes, start=few.start, guess=few.guess)
+        kept, gate = cells.of_rows(rows), drives.volts[_GATE][:, rows]
+        ideal = bool(sources.ideal.any() or bits.ideal.any())
+        done = solve_planes(sources.kept, bits.kept, Law(current=_law(kept, gate, None, some), symmetric=False),
+                            crossed=not self.parallel, rtol=rtol, nodes=nodes or ideal, start=few.start, guess=few.guess)
+        current = None
+        if ideal and done.nodes is not None:
+            current = kept.current(done.nodes[1], done.nodes[0], gate[:, :, None], share=some.copy())[0]
         share.fill(0.0)
         share[:, rows] = some
-        return replace(done, out=(*sources.ends(*done.out[:2]), *bits.ends(*done.out[2:])),
-                       nodes=done.nodes and (sources.whole(done.nodes[0]), bits.whole(done.nodes[1])))
+        source_ends = sources.ends(*done.out[:2], None if current is None else -current)
+        bit_ends = bits.ends(*done.out[2:], current)
+        whole = None
+        if nodes and done.nodes is not None:
+            whole = sources.whole(done.nodes[0]), bits.whole(done.nodes[1])
+        return replace(done, out=(*source_ends, *bit_ends), nodes=whole)
 
-    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, hints: Hints, share: Array,
-                   rtol: float, nodes: bool) -> PlanesSolution:
-        isolated = self._isolated(source, bit, drives)
+    def _solve_all(self, drives: Drives, cells: TransistorCells, source: Array, bit: Array, isolated: Isolated, hints: Hints,
+                   share: Array, rtol: float, nodes: bool) -> PlanesSolution:
         near, far, top, bottom = (drives.volts[side] for side in self.sides)
         done = solve_planes(Plane.of(source.T, near, far), Plane.of(bit.T, top, bottom),
                             Law(current=_law(cells, drives.volts[_GATE], isolated, share), symmetric=False),
@@ -232,15 +245,14 @@ class OneTransistorArray:
         plane = {p: np.array([builder.node(f"{p}[{i},{j}]") for i in range(m) for j in range(n)]).reshape(m, n)
                  for p in ("sl", "bl", "in")}
         lines = self._wires(drives)
-        isolated = self._isolated(*lines, drives)
+        drives.check_shorts(*lines)
+        (_, isolated), = self._by_isolation(*lines, drives, np.arange(1))
         if isolated is not None:
             plane["sl"][isolated[0]] = plane["bl"][isolated[1]] = -1
-        for r, name, line, near, far in ((lines[0], "rsl", plane["sl"].T if self.parallel else plane["sl"], *self.sides[:2]),
-                                         (lines[1], "rbl", plane["bl"].T, *self.sides[2:])):
-            along = np.column_stack((ends[near], line, ends[far]))
-            wires = segments(name, r, along[:, :-1], along[:, 1:])
-            if len(wires.nodes):
-                builder.add(wires)
+        planes = (("sl", plane["sl"].T if self.parallel else plane["sl"], self.sides[:2]), ("bl", plane["bl"].T, self.sides[2:]))
+        for r, (name, line, (near, far)) in zip(lines, planes, strict=True):
+            for batch in _line_elements(name, r, ends[near], line, ends[far]):
+                builder.add(batch)
         which = np.flatnonzero((plane["sl"] >= 0) & (plane["bl"] >= 0))
         bulk = add_sources(builder, "bulk", np.array([self.cells.v_bulk]), np.ones(1, bool))
         nodes = (plane["bl"], plane["in"], plane["sl"], np.repeat(gates, n), np.repeat(bulk, m * n))
@@ -250,7 +262,27 @@ class OneTransistorArray:
         return builder.build()
 
 
-def _law(cells: TransistorCells, gates: Array, isolated: tuple[Mask, Mask] | None,
+def _line_elements(name: str, r: Array, near: IntArray, along: IntArray, far: IntArray) -> list[Batch]:
+    """Lines r (L, n+1) between circuit nodes near and far (L,) through the nodes along (L, n): their segments, and those lines
+    that are shorts between two sources."""
+    shorts = np.flatnonzero((r == 0).all(axis=1))
+    whole = np.column_stack((near, along, far))
+    wires = segments(f"r{name}", np.where(np.isin(np.arange(len(r)), shorts)[:, None], np.inf, r), whole[:, :-1], whole[:, 1:])
+    out: list[Batch] = [wires] if len(wires.nodes) else []
+    if shorts.size:
+        count = along.shape[1]
+        which = (shorts[:, None] * count + np.arange(count)).ravel()
+        out.append(ideal_batch(GridNames(name, along.shape, which), near[shorts], along[shorts], far[shorts]))
+    return out
+
+
+def _lowest(drives: Drives, sides: Sequence[str]) -> Array:
+    """(B,) The lowest of the voltages applied to the ends of bit and source lines [V]."""
+    ends = [np.where(drives.on[side], drives.volts[side], np.inf) for side in sides]
+    return np.concatenate(ends, axis=1).min(axis=1)
+
+
+def _law(cells: TransistorCells, gates: Array, isolated: Isolated,
          share: Array) -> Callable[[Array, Callable[[], Array]], tuple[Array, Array, Array]]:
     """Current from source to bit node, as the solver's planes are ordered; voltages are shared as before, to begin with."""
     alive = None if isolated is None else ~(isolated[0] | isolated[1])

@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import doubts, memory
-from crossbar.analysis import operating_point
+from crossbar.analysis import operating_point, point_from_voltages
 from crossbar.arrays.algebra import ArrayAlgebra
 from crossbar.arrays.blocks import Hints, gather, in_states, replaced
 from crossbar.arrays.conductances import as_cells
 from crossbar.arrays.drives import Drive, Drives, add_sources, applied_volts, pieces
 from crossbar.attached import cell_law
-from crossbar.checks import choice, instance, real_array
+from crossbar.checks import OHMS, choice, instance, out_of_range, real_array, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
-from crossbar.elements.cells import Cells
+from crossbar.elements.cells import Cells, LinearCells
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import (SIDES, Xbar, driver_resistance, isolated_nodes, lines_of, wire_resistance,
                                     with_leads)
@@ -47,7 +47,8 @@ class PassiveArray(ArrayAlgebra):
     cells : (M, N) conductances [S] (0: open), or Cells such as MTJCells.
     r_word, r_bit : wire segment resistance [ohm], scalar, or (M, N+1) and (M+1, N) with the leads; 0 exact, inf open.
     r_driver : resistance [ohm] in series with every connected lead: scalar, or {side: scalar or (lines,)}.
-    Raises DataError for a negative, NaN or misshapen value, SizeError if the array cannot fit in memory.
+    Raises DataError for a negative, NaN or misshapen value, and for magnitudes with which nothing can be computed (`checks`: up
+    to 1e100 S and V, wires from 1e-100 ohm on); SizeError if the array cannot fit in memory.
     Warns of linear cells that conduct 1 S or more: they are probably resistances.
     """
 
@@ -76,6 +77,10 @@ class PassiveArray(ArrayAlgebra):
         r = real_array(resistance, "cell resistances [ohm]")
         if not (r > 0).all():
             raise DataError("cell resistances must be positive [ohm] (inf: open)")
+        bad = out_of_range(r, OHMS)
+        if bad.any():
+            raise DataError(f"cell resistances must be between {OHMS[0]:g} and {OHMS[1]:g} ohm (or inf: open), got "
+                            f"{r[bad].flat[0]:g}")
         with doubts.remaking():
             array = cls(1 / r, **options)
         doubts.warn(doubts.of_resistances(r), "conductances [S] are taken by PassiveArray itself")
@@ -115,24 +120,25 @@ class PassiveArray(ArrayAlgebra):
         """Voltages and currents for terminal voltages [V]: scalars, (lines,) or (batch, lines) for each side.
 
         None leaves a side open; masked entries (numpy.ma) leave those lines' ends open.
+        A line of exactly 0 ohm, drivers too, between two ends at one voltage shares its current by the lever rule, the limit of
+        equal segments: of the current of node j of n the share (n - j) / (n + 1) comes from the near (left or top) end.
         states : (batch, M, N) cos(theta) of the junctions for each input, in place of the array's own.
         start : a solution under nearly the same drives, to begin with. guess : cell voltages (batch, M, N) or (M, N) [V], about,
-        of nonlinear cells: another way to begin.
+        of nonlinear cells: another way to begin. Both methods take them, and find the same solution without.
         Raises DataError for NaN, a wrong shape, or if no end is driven; TopologyError where 0 ohm joins two voltages;
-        ConvergenceError if sum |KCL| stays above rtol times sum |cell current|.
+        ConvergenceError if sum |KCL| stays above rtol (at most 0.01) times sum |cell current|.
         """
         drives, junctions = Drives.of((word_left, word_right, bit_top, bit_bottom), self.shape), in_states(self.cells, states)
         if junctions.stacked:
             drives = drives.repeated(len(np.asarray(states)))
         choice(method, ("lines", "general"), "method")
         choice(keep, ("nodes", "terminals"), "keep")
-        if not rtol > 0:
-            raise DataError("rtol must be positive")
+        rtol = tolerance(rtol, "rtol")
         batch, cells = drives.batch, self.shape[0] * self.shape[1]
         held = (batch * cells * 16 if keep == "nodes" else 0) + sum(_BYTES_A_HAT * min(k, MOST) * k for k in self.shape)
         memory.require(f"{batch} inputs on {self.shape[0]} x {self.shape[1]} cells",
                        held + _BYTES_A_CELL * min(batch * cells, max(cells, _BLOCK_CELLS)))
-        parts, hints = [], Hints.of(start, guess, (batch, *self.shape))
+        parts, hints = [], Hints.of(start, guess, (batch, *self.shape), ArraySolution)
         for group in drives.groups():
             solve = self._lines_solver(drives.take(group)) if method == "lines" else self._solve_general
             parts += [(which, solve(drives.take(which), junctions.of_input(which), hints.take(which), rtol, keep == "nodes"))
@@ -178,17 +184,34 @@ class PassiveArray(ArrayAlgebra):
                                r_driver=self.r_driver, terminals=terminals))
         return builder.build()
 
-    def _solve_general(self, drives: Drives, cells: Cells, _: Hints, rtol: float, nodes: bool) -> ArraySolution:
+    def _solve_general(self, drives: Drives, cells: Cells, hints: Hints, rtol: float, nodes: bool) -> ArraySolution:
         parts = []
         for k in range(drives.batch):
-            one = cells.of_input(k)
-            point = operating_point(self._circuit(drives.take(np.array([k])), one), reltol=rtol, method="general")
+            one, which = cells.of_input(k), np.array([k])
+            circuit = self._circuit(drives.take(which), one)
+            start = self._start_of_circuit(circuit, drives.take(which), one, hints.take(which), rtol)
+            point = point_from_voltages(circuit, start, reltol=rtol)
             solution = point.array("x")
             if solution.relative_residual > rtol:
                 raise ConvergenceError(f"general path: relative KCL residual {solution.relative_residual:.2e}, wanted "
                                        f"{rtol:.1e}", point.trace)
             parts.append((np.array([k]), _as_batch(solution if nodes else replace(solution, nodes=None))))
         return gather(parts, single=False)
+
+    def _start_of_circuit(self, circuit: Circuit, drives: Drives, cells: Cells, hints: Hints, rtol: float) -> Array:
+        """Node voltages (nodes,) [V] of the circuit to begin with: those of a start, or of cells that conduct as they do at a
+        guess of their voltages; else 0."""
+        volts = np.zeros(circuit.node_count)
+        if hints.start is not None:
+            xbar = circuit.arrays[0]
+            for side, nodes in xbar.terminals.items():
+                volts[nodes[nodes >= 0]] = drives.volts[side][0, nodes >= 0]
+            for nodes, x in zip(xbar.numbers(circuit.first_inner[0]), hints.start, strict=True):
+                volts[nodes] = x[0]
+        elif hints.guess is not None and not cells.linear:
+            secants = LinearCells(g=_secants(cells, hints.guess[0]))
+            volts = operating_point(self._circuit(drives, secants), reltol=rtol, method="general").voltages
+        return volts
 
     def _lines_solver(self, drives: Drives) -> Callable[[Drives, Cells, Hints, float, bool], ArraySolution]:
         """What solves blocks of the inputs by lines; made once for all of them."""
@@ -221,9 +244,16 @@ def _shape(conductances: npt.ArrayLike) -> tuple[int, int]:
     """Shape (M, N) of what should be a matrix; DataError if it is none."""
     try:
         m, n = np.shape(conductances)
-    except ValueError:
+    except (TypeError, ValueError):
         raise DataError("cells must be an (M, N) array of conductances [S], or Cells such as MTJCells") from None
     return m, n
+
+
+def _secants(cells: Cells, v: Array) -> Array:
+    """Conductances (M, N) [S] through the origin and the currents at cell voltages v (M, N) [V]; the slopes where v is 0."""
+    current, slope = cells.current(v)
+    g = np.divide(current, v, out=np.array(np.broadcast_to(slope, v.shape)), where=v != 0)
+    return np.maximum(np.nan_to_num(g), 0.0)
 
 
 def _as_batch(s: ArraySolution) -> ArraySolution:

@@ -85,7 +85,8 @@ def as_scheme(scheme: str | Scheme) -> Scheme:
 
 def check_sides(sides: Sequence[str]) -> tuple[str, str]:
     """A side of the word lines and one of the bit lines. Raises DataError if `sides` is anything else."""
-    if not (isinstance(sides, list | tuple) and len(sides) == 2 and sides[0] in SIDES[:2] and sides[1] in SIDES[2:]):
+    if not (isinstance(sides, list | tuple) and len(sides) == 2 and all(isinstance(side, str) for side in sides)
+            and sides[0] in SIDES[:2] and sides[1] in SIDES[2:]):
         raise DataError(f"sides are one of {', '.join(SIDES[:2])} and one of {', '.join(SIDES[2:])}, not {sides!r}")
     return sides[0], sides[1]
 

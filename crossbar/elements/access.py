@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from crossbar.checks import finite_number, instance
+from crossbar.checks import finite_number, instance, voltages
 from crossbar.elements.base import Array, Batch, IntArray
 from crossbar.elements.cells import Cells
 from crossbar.elements.fields import matrices, pick_rows
@@ -45,7 +45,8 @@ class TransistorCells:
     def __post_init__(self) -> None:
         junction_matrices(self.cells)
         instance(self.transistor, NMOS, "transistor: an NMOS").must_fit(self.cells.shape)
-        object.__setattr__(self, "v_bulk", finite_number(self.v_bulk, "v_bulk [V]"))
+        bulk = voltages(finite_number(self.v_bulk, "v_bulk [V]"), "v_bulk [V]")
+        object.__setattr__(self, "v_bulk", float(bulk))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,6 +61,12 @@ class TransistorCells:
     def of_rows(self, rows: IntArray) -> "TransistorCells":
         """Those of some rows."""
         return replace(self, cells=self.cells.of_rows(rows), transistor=pick_rows(self.transistor, self.shape, rows))
+
+    @cached_property
+    def open_junctions(self) -> tuple[IntArray, IntArray]:
+        """Rows and columns of the junctions that are open: the whole voltage of the cell is across them."""
+        rows, columns = np.nonzero(~self.cells.conducts)
+        return rows, columns
 
     @cached_property
     def _series(self) -> Series:

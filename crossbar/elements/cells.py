@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import mtj
-from crossbar.checks import real_array
+from crossbar.checks import SIEMENS, out_of_range, real_array
 from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.fields import matrices, pick_rows, writable
@@ -118,6 +118,7 @@ class LinearCells(Cells):
         if bad.any():
             i, j = np.argwhere(bad)[0]
             raise DataError(f"cell [{i},{j}] has conductance {g[i, j]} S; it must be finite and at least 0 (0: open)")
+        _must_be_in_range(g)
         object.__setattr__(self, "g", g)
 
     @property
@@ -214,6 +215,11 @@ class MTJCells(Cells):
             _with_ohmic(np.broadcast_to(0.0, m_z.shape[-2:]), self.defects, self.g_short)  # refuses what does not fit
             m_z = np.where(self.defects.stuck_p, 1.0, np.where(self.defects.stuck_ap, -1.0, m_z))
         object.__setattr__(self, "m_z", m_z)
+        with np.errstate(all="ignore"):
+            law = (self.params.g_p, self.params.tmr_0, 1 / np.asarray(self.params.v_h), *brinkman(self.params))
+        if not all((np.abs(x) <= SIEMENS[1]).all() for x in map(np.asarray, law)) or np.any(np.less(self.params.g_p, SIEMENS[0])):
+            raise DataError("MTJ parameters out of range: conductances, ratios and reciprocal voltages are at most "
+                            f"{SIEMENS[1]:g}, conductances at least {SIEMENS[0]:g} S")
         if self.state is not None:
             object.__setattr__(self, "state", m_z.astype(np.int8))
 
@@ -296,6 +302,13 @@ class MTJCells(Cells):
         g = np.broadcast_to(np.asarray(self.g_short, dtype=float), self.shape)
         return rows, columns, np.where(short, g, 0.0)[rows, columns]
 
+    @property
+    def conducts(self) -> Mask:
+        rows, columns, g_ohmic = self._ohmic
+        conducting = np.ones(self.shape, bool)
+        conducting[rows, columns] = g_ohmic > 0
+        return conducting
+
     @cached_property
     def matrices(self) -> tuple[Array, ...]:
         """Parameters of the law in `cell_kernels`; of shorts and openings, those of a junction without magnetoresistance."""
@@ -333,12 +346,22 @@ class MTJCells(Cells):
                     ohmic=g.ravel()[which] if rows.size else None)
 
 
+def _must_be_in_range(g: Array) -> None:
+    """Raise DataError for conductances (M, N) [S] with which no current could be computed."""
+    bad = out_of_range(g, SIEMENS)
+    if bad.any():
+        i, j = np.argwhere(bad)[0]
+        raise DataError(f"cell [{i},{j}] has conductance {g[i, j]:g} S; it must be 0 (open) or between {SIEMENS[0]:g} and "
+                        f"{SIEMENS[1]:g} S")
+
+
 def _with_ohmic(g: Array, defects: mtj.Defects, g_short: npt.ArrayLike) -> Array:
     """Conductances g (M, N) with those of short and open cells; DataError where the shapes do not fit."""
     if not isinstance(defects, mtj.Defects):
         raise DataError(f"defects are xb.mtj.Defects(short=mask, ...), not {type(defects).__name__}")
-    changed = defects.conductance(g, g_short)
+    changed = defects.conductance(g, real_array(g_short, "g_short [S]"))
     if changed.shape != g.shape:
         raise DataError(f"defects of shape {defects.shape} with g_short of shape {np.shape(g_short)} do not fit cells of shape "
                         f"{g.shape}")
+    _must_be_in_range(changed)
     return changed

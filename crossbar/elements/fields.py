@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from crossbar.checks import real_array
+from crossbar.checks import out_of_range, real_array
 from crossbar.elements.base import Array, IntArray
 from crossbar.errors import DataError
 
@@ -16,9 +16,11 @@ Value = float | Array
 REQUIRED = object()
 
 
-def entry(unit: str, default: Any = REQUIRED, *, low: float = 0.0, closed: bool = False) -> Any:
-    """A parameter with its unit and lower bound; `closed`: the bound itself is allowed."""
-    metadata = {"unit": unit, "low": low, "closed": closed}
+def entry(unit: str, default: Any = REQUIRED, *, low: float = 0.0, closed: bool = False, least: float = 0.0,
+          high: float = np.inf) -> Any:
+    """A parameter with its unit and lower bound; `closed`: the bound itself is allowed. least, high : magnitudes between which
+    the law can be computed, far beyond what can be built."""
+    metadata = {"unit": unit, "low": low, "closed": closed, "least": least, "high": high}
     return field(metadata=metadata) if default is REQUIRED else field(default=default, metadata=metadata)
 
 
@@ -35,6 +37,10 @@ class Device:
                 allowed = "" if np.isinf(low) else f" and at least {low:g}" if bounds["closed"] else f" and above {low:g}"
                 got = "an empty array" if array.size == 0 else f"{array[~good].flat[0]:.6g}"
                 raise DataError(f"{what} must be finite{allowed}, got {got}")
+            bad = out_of_range(array, (bounds["least"], bounds["high"]))
+            if bad.any():
+                raise DataError(f"{what} must lie between {bounds['least']:g} and {bounds['high']:g} in size, got "
+                                f"{array[bad].flat[0]:.6g}")
             object.__setattr__(self, name, float(array) if array.ndim == 0 else array)
         try:
             np.broadcast_shapes(self.shape)

@@ -51,6 +51,31 @@ class Wires(Batch):
         return self.r == 0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IdealLines(Batch):
+    """Nodes of lines of exactly 0 ohm between two ends at one voltage; nodes are near end, node of the line, far end.
+
+    Any division of the current between the ends obeys Kirchhoff's laws. Taken is that of segments of equal resistance r, in the
+    limit r -> 0: a node's current i comes from the near end by the share of the line that lies beyond the node (lever rule).
+    """
+
+    share: Array  # (n,) of the node's current that comes from the near end [1]
+    terminals: ClassVar[int] = 3
+    has_branch: ClassVar[bool] = True
+    stencil: ClassVar[Array] = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1], [1, 1, 1, 0]])
+
+    def evaluate(self, x: Array) -> tuple[Array, Array]:
+        near, node, far, i = x.T
+        rest, one = 1 - self.share, np.ones_like(i)
+        f = np.column_stack((self.share * i, -i, rest * i, self.share * near + rest * far - node))
+        return f, np.column_stack((self.share, -one, rest, self.share, -one, rest))
+
+
+def lever_shares(count: int) -> Array:
+    """(count,) What comes from the near end of the currents of a line's nodes, see `IdealLines`."""
+    return np.arange(count, 0, -1) / (count + 1)
+
+
 R_BRANCH = 1e-3  # below this, or a millionth of the largest, a resistor takes the branch form [ohm]
 
 

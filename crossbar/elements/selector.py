@@ -58,9 +58,9 @@ class DiodeSelector(Selector):
 
     __repr__ = short_repr
 
-    i_s: Value = entry("A")                    # saturation current
-    n: Value = entry("1", 1.0)                 # ideality factor
-    temperature: Value = entry("K", 300.15)
+    i_s: Value = entry("A", least=1e-100, high=1e3)  # saturation current
+    n: Value = entry("1", 1.0, least=1e-2, high=1e4)                 # ideality factor
+    temperature: Value = entry("K", 300.15, least=1e-4, high=1e5)
     kind: ClassVar[int] = cell_kernels.DIODE
 
     @property
@@ -74,8 +74,8 @@ class SinhSelector(Selector):
 
     __repr__ = short_repr
 
-    i_s: Value = entry("A")   # current at v_0 is 1.18 i_s
-    v_0: Value = entry("V")   # at large voltages the current grows e-fold in v_0
+    i_s: Value = entry("A", least=1e-100, high=1e3)  # current at v_0 is 1.18 i_s
+    v_0: Value = entry("V", least=1e-7, high=1e6)  # at large voltages the current grows e-fold in v_0
     kind: ClassVar[int] = cell_kernels.SINH
 
     @property
@@ -89,10 +89,10 @@ class ThresholdSelector(Selector):
 
     __repr__ = short_repr
 
-    g_off: Value = entry("S")    # conductance below the threshold
-    g_on: Value = entry("S")     # and above it
-    v_th: Value = entry("V")
-    width: Value = entry("V")    # of the transition: 12 % to 88 % of the way in 4 widths
+    g_off: Value = entry("S", least=1e-100, high=1e6)    # conductance below the threshold
+    g_on: Value = entry("S", least=1e-100, high=1e6)     # and above it
+    v_th: Value = entry("V", high=1e6)
+    width: Value = entry("V", least=1e-7, high=1e6)    # of the transition: 12 % to 88 % of the way in 4 widths
     kind: ClassVar[int] = cell_kernels.THRESHOLD
 
     def __post_init__(self) -> None:

@@ -58,14 +58,16 @@ class RigidLine(NamedTuple):
     rest: str   # its other segments
 
 
-def rigid_lines(array: Xbar) -> Iterator[RigidLine]:
-    """Lines that are shorts between two terminals."""
-    for (near, far), r, plane in zip((SIDES[:2], SIDES[2:]), (array.leads[0], array.leads[1].T), ("wl", "bl"), strict=True):
-        for k in np.flatnonzero((r == 0).all(axis=1)).tolist():
+def rigid_lines(array: Xbar, ideal: tuple[IntArray, IntArray] | None = None) -> Iterator[RigidLine]:
+    """Lines that are shorts between two terminals, but for those that share their current by the lever rule."""
+    none = np.empty(0, np.intp)
+    shared = (none, none) if ideal is None else ideal
+    planes = zip((SIDES[:2], SIDES[2:]), array.shorts, shared, (array.shape[1], array.shape[0]), ("wl", "bl"), strict=True)
+    for (near, far), shorts, some, count, plane in planes:
+        for k in np.setdiff1d(shorts, some).tolist():
             def name(part: str, first: int, last: int, k: int = k, plane: str = plane) -> str:
                 at = (k, _span(first, last))
                 return "{}.{}[{},{}]".format(array.name, part, *(at if plane == "wl" else at[::-1]))
-            count = r.shape[1] - 1
             yield RigidLine(int(array.terminals[near][k]), int(array.terminals[far][k]), name("r" + plane, 0, 0),
                             name(plane, 0, count - 1), name("r" + plane, 1, count))
 

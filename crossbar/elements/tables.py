@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from crossbar import matrices, memory
-from crossbar.checks import real_array
+from crossbar.checks import choice, out_of_range, real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells
 from crossbar.errors import DataError
@@ -27,6 +27,8 @@ from crossbar.kernel import njit, prange
 from crossbar.summaries import short_repr
 
 Kind = Literal["pchip", "linear"]
+
+_RANGE = (1e-60, 1e6)  # [V] and [A], of what is not 0
 
 _ZERO_ERROR = 1e-3  # largest |i(0)| over the largest |i| that counts as the instrument's, not as a source
 
@@ -176,8 +178,7 @@ class TabulatedCells(Cells):
 
 
 def _check(v: Array, i: Array, kind: str) -> None:
-    if kind not in ("pchip", "linear"):
-        raise DataError(f'kind of a table is "pchip" or "linear", not {kind!r}')
+    choice(kind, ("pchip", "linear"), "kind of a table")
     if v.ndim != 1 or v.size < 2:
         raise DataError(f"table voltages must have shape (K,) with K at least 2, got {v.shape}")
     if i.ndim not in (1, 2, 3) or i.shape[-1] != v.size or i.size == 0:
@@ -187,6 +188,11 @@ def _check(v: Array, i: Array, kind: str) -> None:
         if not np.isfinite(x).all():
             place = ",".join(map(str, np.argwhere(~np.isfinite(x))[0]))
             raise DataError(f"entry [{place}] of the table's {what} is not finite")
+    for x, unit in ((v, "V"), (i, "A")):
+        bad = out_of_range(x, _RANGE)
+        if bad.any():
+            raise DataError(f"the table holds {x[bad].flat[0]:g} {unit}; entries are 0 or between {_RANGE[0]:g} and "
+                            f"{_RANGE[1]:g} {unit}")
     if not (np.diff(v) > 0).all():
         at = int(np.argmin(np.diff(v) > 0))
         raise DataError(f"table voltages must ascend, but {v[at + 1]:g} V follows {v[at]:g} V (entry {at + 1}); sort the table, "

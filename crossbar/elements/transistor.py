@@ -26,10 +26,10 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from crossbar.checks import choice
 from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch
 from crossbar.elements.fields import Device, Value, entry
-from crossbar.errors import DataError
 from crossbar.summaries import short_repr
 from crossbar.units import E_CHARGE, K_BOLTZMANN
 
@@ -44,19 +44,18 @@ class NMOS(Device):
 
     __repr__ = short_repr
 
-    kp: Value = entry("A/V^2", 2e-5)              # transconductance of a square channel
-    w: Value = entry("m", 1e-4)                   # channel width
-    l: Value = entry("m", 1e-4)                   # channel length
-    vto: Value = entry("V", 0.0, low=-np.inf)     # threshold at v_bs = 0
-    gamma: Value = entry("V^0.5", 0.0, closed=True)   # body effect
-    phi: Value = entry("V", 0.6)                  # surface potential in strong inversion
-    lambda_: Value = entry("1/V", 0.0, closed=True)   # channel-length modulation
-    temperature: Value = entry("K", 300.15)       # sets U_T of "ekv"; the other values hold at it
+    kp: Value = entry("A/V^2", 2e-5, least=1e-30, high=1e6)              # transconductance of a square channel
+    w: Value = entry("m", 1e-4, least=1e-15, high=1e3)                   # channel width
+    l: Value = entry("m", 1e-4, least=1e-15, high=1e3)                   # channel length
+    vto: Value = entry("V", 0.0, low=-np.inf, high=1e6)     # threshold at v_bs = 0
+    gamma: Value = entry("V^0.5", 0.0, closed=True, high=1e6)   # body effect
+    phi: Value = entry("V", 0.6, least=1e-6, high=1e6)                  # surface potential in strong inversion
+    lambda_: Value = entry("1/V", 0.0, closed=True, high=1e6)   # channel-length modulation
+    temperature: Value = entry("K", 300.15, least=1e-4, high=1e5)       # sets U_T of "ekv"; the other values hold at it
     model: Literal["level1", "ekv"] = "level1"
 
     def __post_init__(self) -> None:
-        if self.model not in ("level1", "ekv"):
-            raise DataError(f'an NMOS model is "level1" or "ekv", not {self.model!r}')
+        choice(self.model, ("level1", "ekv"), "an NMOS model")
         super().__post_init__()
 
     @property

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from crossbar.checks import real_array
+from crossbar.checks import OHMS, out_of_range, real_array
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.cells import Cells, MTJCells
-from crossbar.elements.linear import Resistors, Wires
+from crossbar.elements.linear import IdealLines, Resistors, Wires, lever_shares
 from crossbar.errors import DataError
 from crossbar.summaries import short_repr
 
@@ -45,6 +45,10 @@ def wire_resistance(value: npt.ArrayLike, shape: tuple[int, ...], name: str) -> 
                         f"got {r.shape}")
     if not (r >= 0).all():
         raise DataError(f"{name} must be at least 0 ohm (0: exact short, inf: open) and not NaN")
+    bad = out_of_range(r, OHMS)
+    if bad.any():
+        raise DataError(f"{name} holds {r[bad].flat[0]:g} ohm; it must be 0 (exact short), inf (open) or between {OHMS[0]:g} and "
+                        f"{OHMS[1]:g} ohm")
     return np.broadcast_to(r.copy(), shape)
 
 
@@ -83,6 +87,11 @@ def distinct(r: Array) -> Array:
     return r[:1] if r.strides[0] == 0 else r
 
 
+def every_piece_is_held(first: Array, second: Array) -> bool:
+    """Whether no piece of any line r (L, n+1) is without a terminal: one opening leaves one to both pieces."""
+    return all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second))
+
+
 def isolated_nodes(first: Array, second: Array, cells: Callable[[], Mask], *,
                    alongside: bool = False) -> tuple[Mask, Mask] | None:
     """Nodes (M, N) of both planes that no terminal reaches, or None if there is none.
@@ -90,8 +99,8 @@ def isolated_nodes(first: Array, second: Array, cells: Callable[[], Mask], *,
     first, second : resistances (L, n+1) of the lines with their leads; the second plane's run down the columns, the first's along
     the rows, or `alongside` the second's. cells : which cells (M, N) conduct, asked only if some piece of line has no terminal.
     """
-    if all(np.isinf(distinct(r)).sum(axis=1).max() <= 1 for r in (first, second)):
-        return None  # one opening cuts a line into pieces that each keep a terminal
+    if every_piece_is_held(first, second):
+        return None
     word, word_held = _pieces(np.isinf(first))
     bit_t, bit_held = _pieces(np.isinf(second))
     word, conducting = word.T if alongside else word, cells()
@@ -206,7 +215,7 @@ class Xbar:
 
     def terminal_voltage(self, voltages: Array) -> dict[str, Array]:
         """{side: (lines,)} [V] from those of the circuit's nodes, ground first; NaN where a line's end is open."""
-        nodes = {side: self.terminals.get(side, np.full(lines_of(side, self.shape), -1)) for side in SIDES}
+        nodes = {side: self.ends(side) for side in SIDES}
         return {side: np.where(n >= 0, voltages[n], np.nan) for side, n in nodes.items()}
 
     def numbers(self, first: int) -> tuple[IntArray, IntArray]:
@@ -214,8 +223,29 @@ class Xbar:
         word = (first + np.arange(self.node_count // 2)).reshape(self.shape)
         return word, word + word.size
 
-    def expand(self, first: int) -> tuple[Wires, Wires, Batch]:
+    @cached_property
+    def shorts(self) -> tuple[IntArray, IntArray]:
+        """Word and bit lines of exactly 0 ohm from one terminal to the other."""
+        word, bit = ((distinct(r) == 0).all(axis=1) for r in (self.leads[0], self.leads[1].T))
+        return (np.flatnonzero(np.broadcast_to(word, self.shape[0])),
+                np.flatnonzero(np.broadcast_to(bit, self.shape[1])))
+
+    def ends(self, side: str) -> IntArray:
+        """(lines,) Circuit nodes at a side, -1 where a line's end is open."""
+        return self.terminals.get(side, np.full(lines_of(side, self.shape), -1))
+
+    def ideal_batch(self, first: int, plane: int, lines: IntArray) -> IdealLines:
+        """Some of the `shorts` of the word (plane 0) or bit lines (1), which share their current by the lever rule."""
+        nodes = self.numbers(first)[plane]
+        along = nodes[lines] if plane == 0 else nodes[:, lines].T
+        near, far = (self.ends(side)[lines] for side in SIDES[2 * plane:2 * plane + 2])
+        which = (along - nodes[0, 0]).ravel()
+        names = GridNames(f"{self.name}.{('wl', 'bl')[plane]}", self.shape, which)
+        return ideal_batch(names, near, along, far)
+
+    def expand(self, first: int, ideal: tuple[IntArray, IntArray] | None = None) -> tuple[Wires, Wires, Batch]:
         """Word segments, bit segments and cells as element batches; inner nodes are numbered from `first` on.
+        ideal : word and bit lines that are left to `ideal_batch`.
 
         Nothing is attached to isolated nodes.
         """
@@ -223,8 +253,10 @@ class Xbar:
         if self.isolated is not None:
             word[self.isolated[0]] = bit[self.isolated[1]] = -1
         r_word, r_bit = self.leads
-        left, right, top, bottom = (self.terminals.get(side, np.full(lines_of(side, self.shape), -1))
-                                    for side in SIDES)
+        if ideal is not None:
+            r_word, r_bit = r_word.copy(), r_bit.copy()
+            r_word[ideal[0]] = r_bit[:, ideal[1]] = np.inf
+        left, right, top, bottom = (self.ends(side) for side in SIDES)
         along_word = np.column_stack((left, word, right))
         along_bit = np.vstack((top, bit, bottom))
         cells = np.flatnonzero(self.cells.conducts & (word >= 0) & (bit >= 0))
@@ -233,10 +265,11 @@ class Xbar:
                 segments(self.name + ".rbl", r_bit, along_bit[:-1], along_bit[1:]),
                 self.cells.batch(names, ends, cells) if cells.size else Resistors(names=names, nodes=ends, g=np.empty(0)))
 
-    def segment_currents(self, word: Array, bit: Array) -> tuple[Array, Array]:
-        """Currents (M, N+1), (M+1, N) [A] of all segments from those of the expanded ones; 0 in open segments."""
+    def segment_currents(self, word: Array, bit: Array,
+                         ideal: tuple[IntArray, IntArray] | None = None) -> tuple[Array, Array]:
+        """Currents (M, N+1), (M+1, N) [A] of all segments from those of the expanded ones; 0 in the others."""
         out = []
-        for wires, i in zip(self.expand(1)[:2], (word, bit), strict=True):
+        for wires, i in zip(self.expand(1, ideal)[:2], (word, bit), strict=True):
             assert isinstance(wires.names, GridNames)
             full = np.zeros(wires.names.shape)
             full.ravel()[wires.names.which] = i
@@ -274,6 +307,13 @@ class GridNames(Sequence[str]):
         flat = i * self.shape[1] + j
         at = int(np.searchsorted(self.which, flat))
         return at if at < len(self.which) and self.which[at] == flat else None
+
+
+def ideal_batch(names: Sequence[str], near: IntArray, along: IntArray, far: IntArray) -> IdealLines:
+    """Lines of 0 ohm between circuit nodes near and far (L,), with nodes along (L, n)."""
+    count = along.shape[1]
+    nodes = np.column_stack((np.repeat(near, count), along.ravel(), np.repeat(far, count)))
+    return IdealLines(names=names, nodes=nodes, share=np.tile(lever_shares(count), len(along)))
 
 
 def segments(prefix: str, r: Array, before: IntArray, after: IntArray) -> Wires:

@@ -22,7 +22,7 @@ import numpy as np
 from crossbar.analysis import Sweep
 from crossbar.circuit import Circuit
 from crossbar.elements.base import Array
-from crossbar.elements.linear import CurrentSources, Resistors, VoltageSources, Wires
+from crossbar.elements.linear import CurrentSources, IdealLines, Resistors, VoltageSources, Wires
 from crossbar.errors import DataError
 from crossbar.io import replacing
 from crossbar.points import OperatingPoint
@@ -65,7 +65,7 @@ def default_outputs(circuit: Circuit) -> list[str]:
 
     Resistors so small that they are solved in branch form are resistors all the same and are left out.
     """
-    branches = (n for b in circuit.batches if b.has_branch and not isinstance(b, Wires) for n in b.names)
+    branches = (n for b in circuit.batches if b.has_branch and not isinstance(b, Wires | IdealLines) for n in b.names)
     return [*circuit.voltage_outputs, *(f"i({n})" for n in branches)]
 
 

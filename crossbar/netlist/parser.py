@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from crossbar.checks import MOST
 from crossbar.expressions import Expression, ExpressionError, Function, parse
 from crossbar.expressions import Scope as Values
 from crossbar.netlist.lexer import Problems, Token
@@ -264,8 +265,10 @@ def _in_range(name: str, token: Token) -> None:
     if name in ("method", "solver"):
         return
     value = parse(expression_text(token)).evaluate(Values())
-    good = {"reltol": 0 < value < 1, "abstol": value > 0, "vntol": value > 0, "seed": value >= 0 and value == int(value),
-            "itl1": value >= 1}.get(name, True)
+    if name in ("reltol", "abstol", "vntol"):
+        good = 0 < value <= MOST[name]
+    else:
+        good = {"seed": value >= 0 and value == int(value), "itl1": value >= 1}.get(name, True)
     if not good:
         raise BadCard(f"{name} = {value:g} is out of range")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossbar.circuit import Circuit
 from crossbar.elements.base import Batch
-from crossbar.elements.linear import CCCS, CCVS, VCCS, VCVS, CurrentSources, Resistors, VoltageSources, Wires
+from crossbar.elements.linear import CCCS, CCVS, VCCS, VCVS, CurrentSources, IdealLines, Resistors, VoltageSources, Wires
 from crossbar.elements.nonlinear import Behavioural, MTJs
 from crossbar.errors import DataError
 from crossbar.netlist.deck import DcAnalysis, Deck, WriteAnalysis
@@ -110,6 +110,13 @@ def _wire(batch: Wires, k: int, nodes: list[str], names: _Names, circuit: Circui
     return f"{names.of(letter, batch.names[k])} {' '.join(nodes)} {batch.r[k]:.17g}"
 
 
+def _ideal_line(batch: IdealLines, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
+    """The node tied to the near end; what the far end has to carry of its current is sent over there."""
+    near, node, far = nodes
+    tie = names.of("v", batch.names[k])
+    return f"{tie} {near} {node} 0\n{names.of('f', batch.names[k])} {far} {near} {tie} {1 - batch.share[k]:.17g}"
+
+
 def _by_current(letter: str) -> Callable:
     def line(batch: CCCS | CCVS, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
         sensed = _source(circuit, batch.control[k], names)
@@ -177,7 +184,7 @@ def _translated(text: str, probes: Mapping[str, str], values: Mapping[str, float
 
 
 _MAKERS: dict[type, Callable] = {
-    Resistors: _two("r", lambda b, k: 1 / b.g[k]), Wires: _wire, MTJs: _mtj, Behavioural: _expression,
+    Resistors: _two("r", lambda b, k: 1 / b.g[k]), Wires: _wire, IdealLines: _ideal_line, MTJs: _mtj, Behavioural: _expression,
     VoltageSources: _two("v", lambda b, k: b.value[k]), CurrentSources: _two("i", lambda b, k: b.value[k]),
     VCVS: _two("e", lambda b, k: b.gain[k]), VCCS: _two("g", lambda b, k: b.gain[k]),
     CCCS: _by_current("f"), CCVS: _by_current("h")}

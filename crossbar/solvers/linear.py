@@ -41,6 +41,10 @@ class Factors:
         return x
 
     def _refined(self, b: Array) -> tuple[Array, float]:
+        with np.errstate(all="ignore"):  # what is beyond all numbers is seen by whoever asked
+            return self._refined_in_range(b)
+
+    def _refined_in_range(self, b: Array) -> tuple[Array, float]:
         best, least = self._lu.solve(b), np.inf
         x = best
         for _ in range(_REFINEMENTS):

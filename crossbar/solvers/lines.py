@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar.errors import ConvergenceError
-from crossbar.solvers import balance, blas, kernels, room
+from crossbar.solvers import balance, blas, kernels, room, warm_start
 from crossbar.solvers.ladders import Ladders
 from crossbar.solvers.schur import Schur
 
@@ -222,12 +222,15 @@ class _State:
               guess: Array | None) -> "_State":
         state = cls(first, second, law, crossed, first.alone(), second.alone(), room.zeros(first.shape), room.zeros(second.shape))
         state.rho_u, state.rho_v = room.empty(first.shape), room.empty(second.shape)
+        lowest, highest = _extreme_voltages(first, second)
+        at_rest = lowest == highest  # nothing flows, and floating lines are at that voltage too
+        for base in (state.base_u, state.base_v):
+            base[at_rest] = lowest[at_rest, None, None]
         if start is not None:
-            # no node leaves the range of the terminals; a start that does would only cost digits
-            lowest, highest = (x[:, None, None] for x in _extreme_voltages(first, second))
-            u, v = (np.clip(np.nan_to_num(x), lowest, highest) for x in start)
-            state.u[:] = (np.swapaxes(u, 1, 2) if crossed else u) - state.base_u
-            state.v[:] = v - state.base_v
+            u = np.swapaxes(start[0], 1, 2) if crossed else start[0]
+            for plane, volts, base, x in ((first, u, state.base_u, state.u), (second, start[1], state.base_v, state.v)):
+                volts = warm_start.within(lowest, highest, volts)
+                x[:] = warm_start.along_shorts(plane.r, plane.near, plane.far, volts) - base
             state.moved = True
             state.fold()
         elif not law.linear:

@@ -22,6 +22,8 @@ from crossbar.solvers.linear import Factors, factorise
 
 Array = npt.NDArray[np.float64]
 
+_ROUNDED = 1e-12  # of the largest unknown so far: what rounding may leave of an x that comes down to 0
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -75,7 +77,12 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class Newton:
-    """Full steps; a linear problem is factorised once and refined."""
+    """Full steps; a linear problem is factorised once and refined.
+
+    A linear problem begins at 0 unless the start is closer: one step solves it from anywhere, and what rounding leaves of a start
+    that is large beside the solution is no part of the solution. A nonlinear one that has come down to that rounding ends at 0 if
+    F(0) is exactly 0, as it is wherever the sources of passive elements are 0.
+    """
 
     max_steps: int = 100
 
@@ -83,7 +90,12 @@ class Newton:
         x = start
         trace: list[float] = []
         at = problem.evaluate(x)
+        if problem.linear and x.any():
+            origin = problem.evaluate(np.zeros_like(x))
+            if not np.abs(at.residual).sum() < np.abs(origin.residual).sum():  # or no number at all
+                x, at = np.zeros_like(x), origin
         factors: Factors | None = None
+        largest = np.abs(x).max(initial=0.0)
         for step in range(self.max_steps):
             if factors is None or not problem.linear:
                 factors = factorise(at.jacobian, problem.nodes)
@@ -93,6 +105,10 @@ class Newton:
             change = 0.0 if problem.linear else problem.change(new, x)
             x, at = new, problem.evaluate(new)
             trace.append(at.misfit)
+            size = np.abs(x).max(initial=0.0)
+            if not problem.linear and 0 < size <= _ROUNDED * largest and _rests(problem, x):
+                return Root(np.zeros_like(x), step + 1, tuple(trace), "newton")
+            largest = max(largest, size)
             refine = problem.linear and at.misfit > 1e-3 and (len(trace) < 2 or trace[-1] < 0.1 * trace[-2])
             if at.misfit <= 1 and change <= 1 and not refine:  # a step more costs little and ends the guessing
                 return Root(x, step + 1, tuple(trace), "newton")
@@ -197,9 +213,18 @@ class Ladder:
                                "or sources that start from smaller values", failures[-1][1].trace)
 
 
+def _rests(problem: Problem, x: Array) -> bool:
+    """Whether F(0) is exactly 0."""
+    try:
+        return not problem.evaluate(np.zeros_like(x)).residual.any()
+    except ConvergenceError:  # an expression has no value there
+        return False
+
+
 def _moved(at: Evaluation, by: Array, jacobian: csc_array) -> Evaluation:
     """The evaluation with its residual moved; the misfit follows in proportion (a stage need not be exact)."""
     residual = at.residual + by
     before, after = np.abs(at.residual).max(initial=0.0), np.abs(residual).max(initial=0.0)
-    misfit = at.misfit * after / before if before > 0 else (0.0 if after == 0 else np.inf)
+    with np.errstate(over="ignore"):
+        misfit = at.misfit * after / before if before > 0 else (0.0 if after == 0 else np.inf)
     return Evaluation(residual, jacobian, misfit, at.worst)
