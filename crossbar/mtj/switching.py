@@ -14,13 +14,15 @@ Gaussian and the rest of the way deterministic:
 
     1 - P = 1 - exp{-Delta C (i - 1) / (i exp[2 (i - 1) s] - 1)}                                                        (2)
 
-with Butler's C = pi^2 / 4, or ("flow") C = 2^(2i/(i+1)) ((i-1)/i)^(2/(i+1)), which is (2) with the exact time from a small
-x = 1 - z to the equator under dz/ds = (1 - z^2)(z - i):  2 (i-1) s = ln(1/x) + (i-1)/(i+1) ln 2 - 2/(i+1) ln(i/(i-1)).
+with Butler's C = pi^2 / 4, or ("flow") C = 2 x exp[2 (i - 1) s], where x = 1 - z is the start from which the flow dz/ds =
+(1 - z^2)(z - i) just reaches the equator:  2 (i-1) s = ln(1/x) + (i-1)/(i+1) ln(2-x) - 2/(i+1) ln(i/(i-1+x)). For pulses that
+are not short, C = 2^(2i/(i+1)) ((i-1)/i)^(2/(i+1)).
 Mean switching time of (2) for large i (Sun, Phys. Rev. B 62, 570 (2000)): <s> = [gamma_E + ln(pi^2 Delta / 4)] / [2 (i - 1)].
 
 Neither holds near i = 1, nor (1) for pulses of a few tau_D, whose way over the barrier takes as long. The default,
 `method="fokker-planck"` (crossbar.mtj.table), is smooth and right throughout. `method="formula"` bridges
-|i - 1| < 2 / sqrt(Delta) by interpolating ln(-ln(1 - P)) linearly in i: continuous, but there a rough guess.
+|i - 1| < 2 / sqrt(Delta) by interpolating ln(-ln(1 - P)) linearly in i: continuous, but there a rough guess. Neither falls
+as a voltage or a width rises.
 """
 
 from collections.abc import Callable
@@ -216,28 +218,56 @@ def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, ex
     if not np.all((delta >= low) & (delta <= high)):
         raise DataError(f"the table reaches from Delta {low:g} to {high:g}, these junctions from {delta.min():.3g} to "
                         f"{delta.max():.3g} under their voltages; use crossbar.mtj.evolve, or method='formula'")
-    switched, error = table.load().probabilities(np.minimum(i, table.I_MAX), s, delta, quick=quick)
-    if (strong := np.broadcast_to(i > table.I_MAX, switched.shape)).any():
-        i, s, delta = (np.broadcast_to(x, strong.shape)[strong] for x in (i, s, delta))
-        far = precessional_error(i, s, delta)
-        switched[strong], error[strong] = 1 - far, far
-    return switched, error
+    return table.load().probabilities(i, s, delta, quick=quick)
 
 
 def _formula(i: Array, s: Array, delta: Array, exponent: int, constant: Constant, tau_d: Array) -> tuple[Array, Array]:
-    """(P, 1 - P) of (1), (2) and the join between them."""
+    """(P, 1 - P) of (1), (2) and the join between them; P falls neither with i nor with s.
+
+    (1) holds where its rate still rises with i, and not up to the edge of either well. A short pulse has not come over the
+    barrier, which (1) does not know: what (2) says above bounds it.
+    """
     half = np.minimum(2 / np.sqrt(delta), 0.5)
-    low, high = np.minimum(i, 1 - half), np.maximum(i, 1 + half)
-    there = thermal_rate(low, delta, exponent, tau_d=tau_d)
-    back = thermal_rate(-low, delta, exponent, tau_d=tau_d)
-    switched = -np.expm1(-(there + back) * s) * there / np.maximum(there + back, np.finfo(float).tiny)
+    below = np.maximum(half, np.minimum(np.sqrt(5 / (6 * delta)), 4 / 3))  # 2 Delta h^2 (2 - h) > 4 - 3 h
+    first, last = 1 - below, 1 + half
+    bottom = -first if exponent == 2 else -np.inf
+    low = np.clip(i, np.minimum(bottom, first), first)
+    hazard = _precessional_hazard(np.maximum(i, last), s, delta, constant)
+    at_last = _precessional_hazard(last, s, delta, constant)
+    thermal = np.minimum(_thermal_hazard(low, s, delta, exponent, tau_d), at_last)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # where one of the three does not apply
-        thermal = -np.log1p(-switched)
-        share = _poles_share(high, s, delta, constant)
-        hazard = np.where(share > 1e-8, -np.log(-np.expm1(-share)), -np.log(share))
-        between = np.exp(((1 + half - i) * np.log(thermal) + (i - 1 + half) * np.log(hazard)) / (2 * half))
-    hazard = np.where(i <= 1 - half, thermal, np.where(i >= 1 + half, hazard, between))
+        share = (i - first) / (last - first)
+        between = np.exp((1 - share) * np.log(thermal) + share * np.log(at_last))
+    hazard = np.where(i <= first, thermal, np.where(i >= last, hazard, between))
+    hazard = np.where(s > 0, hazard, 0.0)
     return -np.expm1(-hazard), np.exp(-hazard)
+
+
+def _thermal_hazard(i: Array, s: Array, delta: Array, exponent: int, tau_d: Array) -> Array:
+    """-ln(1 - P) of (1)."""
+    there = thermal_rate(i, delta, exponent, tau_d=tau_d)
+    back = thermal_rate(-i, delta, exponent, tau_d=tau_d)
+    rate = np.maximum(there + back, np.finfo(float).tiny)
+    with np.errstate(over="ignore"):
+        passed = rate * s
+    switched = -np.expm1(-passed) * there / rate
+    error = (back + there * np.exp(-passed)) / rate
+    return _hazard(switched, error)
+
+
+def _precessional_hazard(i: Array, s: Array, delta: Array, constant: Constant) -> Array:
+    """-ln(1 - P) of (2), less what (2) says of a pulse of no width."""
+    share = _poles_share(i, s, delta, constant)
+    whole = _poles_share(i, np.zeros(()), delta, constant)
+    norm = -np.expm1(-whole)
+    switched = np.exp(-share) * -np.expm1(np.minimum(share - whole, 0.0)) / norm
+    return _hazard(switched, np.minimum(-np.expm1(-share) / norm, 1.0))
+
+
+def _hazard(switched: Array, error: Array) -> Array:
+    """-ln(1 - P) from the smaller of the two, infinite where the error is 0."""
+    with np.errstate(divide="ignore"):
+        return np.where(switched < 0.5, -np.log1p(-np.minimum(switched, 0.5)), -np.log(error))
 
 
 def _poles_share(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, constant: Constant) -> Array:
@@ -245,14 +275,29 @@ def _poles_share(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, const
     i, s = np.asarray(i, dtype=float), np.asarray(s, dtype=float)
     if not np.all(i > 1):
         raise DataError("the precessional formula holds for i > 1")
+    growth = np.minimum(2 * (i - 1) * s, 800.0)  # beyond, nothing is left
     if constant == "flow":
-        c = 2 ** (2 * i / (i + 1)) * ((i - 1) / i) ** (2 / (i + 1))
+        initial = _initial_share(i, growth)
     elif constant == "butler":
-        c = np.asarray(np.pi ** 2 / 4)
+        initial = np.pi ** 2 / 8 * np.exp(-growth)
     else:
         raise DataError(f"the constant is 'flow' or 'butler', not {constant!r}")
-    with np.errstate(over="ignore"):
-        return np.asarray(delta) * c * (i - 1) / (i * np.exp(2 * (i - 1) * s) - 1)
+    return 2 * np.asarray(delta) * initial * (i - 1) / (i - np.exp(-growth))
+
+
+def _initial_share(i: Array, growth: Array) -> Array:
+    """x = 1 - z of the start that just reaches the equator, given 2 (i - 1) s: Newton's method for ln x."""
+    ratio = (i - 1) / (i + 1)
+    log_x = np.minimum(ratio * np.log(2) + 2 / (i + 1) * np.log1p(-1 / i) - growth, 0.0)
+    for _ in range(30):
+        x = np.exp(log_x)
+        miss = log_x + growth - ratio * np.log(2 - x) + 2 / (i + 1) * np.log(i / (i - 1 + x))
+        slope = 1 + ratio * x / (2 - x) - 2 / (i + 1) * x / (i - 1 + x)
+        step = miss / slope
+        log_x = np.minimum(log_x - step, 0.0)
+        if np.all(np.abs(step) < 1e-14 * (1 + np.abs(log_x))):
+            break
+    return np.exp(log_x)
 
 
 def _blank(p: MTJParams) -> Array:
