@@ -29,7 +29,7 @@ def summary(p: MTJParams) -> str:
     rows += [("Delta", p.delta, "1"), ("tau_D", p.tau_d, "s"), ("alpha", p.alpha, "1")]
     for arrow, i_c0, state in (("P -> AP", p.i_c0_p, 1), ("AP -> P", p.i_c0_ap, -1)):
         rows.append((f"I_c0 {arrow}", i_c0, "A"))
-        known = p.i_c0_p is not None and p.i_c0_ap is not None and np.all(p.i_c0(state) > 0)
+        known = i_c0 is not None and np.all(np.asarray(i_c0) > 0)
         rows.append((f"V_c0 {arrow}", p.v_c0(state) if known else None, "V"))
     return "\n".join(f"{name:<14} {_range(value, unit)}" for name, value, unit in rows)
 

@@ -162,8 +162,8 @@ def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
 
 def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
     """Overdrive i, width s = t / tau_D and Delta under the voltage, of shapes that broadcast."""
-    p.need("delta", "tau_d", "i_c0_p", "i_c0_ap", what="switching")
     volts, width, state = real_array(v, "voltage v [V]"), real_array(width, "pulse width [s]"), as_state(state)
+    p.need_switching(state)
     shape = _fitting(v=volts, width=width, state=state, parameters=_blank(p))
     memory.require("switching of junctions", 100.0 * np.prod(shape, dtype=float))
     if not (np.abs(volts) <= 1e3).all():
@@ -179,7 +179,7 @@ def _under(amperes: Array, volts: Array, width: Array, p: MTJParams, state: npt.
     if not np.all(left > 0):
         raise DataError(f"voltages up to {np.abs(volts).max():.3g} V take all of the anisotropy (xi), no barrier is left; use "
                         "simulate_llgs")
-    i = -state * amperes / (np.where(state > 0, p.i_c0_p, p.i_c0_ap) * left)  # type: ignore[arg-type]
+    i = -state * amperes / (p._critical_current(state) * left)
     rest = _stable(np.asarray(p.delta))
     delta = rest * left
     if np.any(p.xi):  # the density starts at rest, not under the voltage: the Delta that gives the variance of both together
