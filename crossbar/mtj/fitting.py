@@ -35,6 +35,7 @@ import scipy
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.mtj.arguments import LONGEST, junction, one_of
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.likelihood import LEAST_BARRIER, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
@@ -110,6 +111,10 @@ def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, 
 
 
 def _free(p: MTJParams | None, free: Sequence[str]) -> tuple[str, ...]:
+    if p is not None:
+        junction(p)
+    if not isinstance(free, list | tuple) or not all(isinstance(name, str) for name in free):
+        raise DataError(f"free parameters of a conduction fit are names, got {free!r:.80}")
     names = tuple(name for name in _MISSING if name in free)
     if not names or len(names) != len(tuple(free)):
         raise DataError(f"free parameters of a conduction fit are some of {', '.join(_MISSING)}, got {free!r}")
@@ -127,10 +132,12 @@ def _curves(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike,
     if sigma is not None:
         data.append(real_array(sigma, "uncertainties of the current [A]"))
     volts, amperes, states, *errors = _joined(data, "v, i, state and sigma")
-    if not np.any(volts) or not np.any(amperes):
+    if np.abs(volts).max(initial=0) > 1e3 or np.abs(amperes).max(initial=0) > 1e6:
+        raise DataError("voltages of a junction's I-V curve are at most 1000 V, currents at most 1e6 A")
+    if not np.any(np.abs(volts) > 1e-100) or not np.any(np.abs(amperes) > 1e-100):
         raise DataError("an I-V curve needs voltages and currents other than 0")
-    if errors and not np.all(errors[0] > 0):
-        raise DataError("uncertainties of the current [A] must be positive; leave sigma out if they are unknown")
+    if errors and not np.all(errors[0] > 1e-100):
+        raise DataError("uncertainties of the current [A] must be positive (above 1e-100); leave sigma out if they are unknown")
     return volts, amperes, states, errors[0] if errors else None
 
 
@@ -262,7 +269,9 @@ def with_switching(p: MTJParams, values: Mapping[str, float]) -> MTJParams:
 def switching_counts(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: MTJParams,
                      state: int, tau: float, exponent: int, method: Method | None) -> Thermal | Tabulated:
     """Counts of one direction and the law that they obey; arguments as `fit_switching`, tau the attempt time [s]."""
-    if method not in (None, "formula", "fokker-planck") or (method == "fokker-planck" and exponent == 1):
+    if method is not None:
+        one_of(method, ("fokker-planck", "formula"), "the method of a fit of switching is")
+    if (method == "fokker-planck" and exponent == 1):
         raise DataError(f"a fit of switching has the methods 'fokker-planck', of exponent 2 only, and 'formula'; got {method!r} "
                         f"with exponent {exponent}")
     volts, widths, numbers, totals = _counts(v, width, switched, trials)
@@ -283,12 +292,12 @@ def warn_of_points_left_out(used: Mask, exponent: int) -> None:
 
 def single_junction(p: MTJParams, state: npt.ArrayLike, exponent: int) -> tuple[int, float]:
     """State and attempt time [s] of one junction."""
+    junction(p)
+    one_of(exponent, (2, 1), "the exponent of thermal activation is")
     states = np.unique(as_state(state))
     if p.shape or states.size != 1:
         raise DataError("a fit of switching describes one junction in one state: p must hold single numbers, and state be 'P' "
                         "or 'AP'")
-    if exponent not in (1, 2):
-        raise DataError(f"the exponent of thermal activation is 2 or 1, got {exponent!r}")
     if np.any(p.xi):
         raise DataError("a fit of switching does not know voltage-controlled anisotropy: set xi = 0")
     if exponent == 1:
@@ -304,10 +313,12 @@ def _counts(*data: npt.ArrayLike) -> list[Array]:
     names = ("voltages [V]", "pulse widths [s]", "numbers of pulses that switched", "numbers of trials")
     v, width, switched, trials = _joined([real_array(d, name) for d, name in zip(data, names, strict=True)],
                                          "v, width, switched and trials")
-    if not np.any(v):
-        raise DataError("a fit of switching needs voltages other than 0")
-    if not np.all(width > 0):
-        raise DataError("pulse widths [s] must be positive")
+    if not np.any(np.abs(v) > 1e-100) or np.abs(v).max() > 1e3:
+        raise DataError("a fit of switching needs voltages other than 0, of at most 1000 V")
+    if not np.all((width > 0) & (width <= LONGEST)):
+        raise DataError(f"pulse widths [s] must be positive and at most {LONGEST:g}")
+    if np.any(trials > 1e15):
+        raise DataError("numbers of trials must be at most 1e15")
     if not np.all((switched >= 0) & (switched <= trials) & (trials >= 1) & (switched % 1 == 0) & (trials % 1 == 0)):
         raise DataError("switched and trials must be whole numbers with 0 <= switched <= trials and trials >= 1 (numbers of "
                         "pulses, not shares)")

@@ -193,8 +193,8 @@ def _checked(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike) -> tuple[
 
 def _even(cells: int) -> int:
     """A number of cells. Raises DataError."""
-    if not isinstance(cells, int | np.integer) or isinstance(cells, bool) or cells < 16 or cells % 2:
-        raise DataError(f"the number of cells must be even and at least 16, got {cells!r}")
+    if not isinstance(cells, int | np.integer) or isinstance(cells, bool) or not 16 <= cells <= 10 ** 7 or cells % 2:
+        raise DataError(f"the number of cells must be even, at least 16 and at most 1e7, got {cells!r:.80}")
     return int(cells)
 
 

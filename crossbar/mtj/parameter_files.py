@@ -25,6 +25,8 @@ def read_parameters(path: str | os.PathLike[str]) -> MTJParams:
     Keys are the fields of `MTJParams`, with numbers or lists of numbers in their units; `preset` names a set to begin with.
     Raises DataError with the file, and the key where it is one's fault; OSError where there is no such file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(f"the path of a file of parameters is a text or a path, not {type(path).__name__}")
     file = Path(path)
     values = _read_toml(file)
     preset = values.pop("preset", None)

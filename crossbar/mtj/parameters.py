@@ -37,6 +37,7 @@ Value = float | Array
 
 GAMMA = 1.76e11  #: gyromagnetic ratio of the free layer [rad/(s T)]
 T_REF = 300.0    #: temperature at which the parameters are given [K]
+LEAST = 1e-100   #: of any positive parameter, in its unit
 T_CURIE = 1420.0  #: of the free layer [K], in the scaling of M_s
 
 
@@ -394,6 +395,8 @@ def _check(params: MTJParams, name: str, bounds: Mapping[str, Any]) -> None:
     if array.size == 0:
         raise DataError(f"MTJ parameter {name} is empty")
     low, high = bounds["low"], bounds["high"]
+    if low == 0 and not bounds["closed"] and np.any((array > 0) & (array < LEAST)):
+        raise DataError(f"MTJ parameter {name} must be positive, at least {LEAST:g} [{bounds['unit']}]")
     good = (array >= low if bounds["closed"] else array > low) & (np.isfinite(array) | (bounds["infinite"] & (array == np.inf)))
     good &= array <= high
     if not good.all():

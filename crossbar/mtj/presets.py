@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from crossbar.errors import DataError
 from crossbar.mtj.parameters import MTJParams, Value
 from crossbar.units import format_si
 
@@ -22,6 +23,8 @@ PRESETS: Mapping[str, MTJParams] = MappingProxyType({
 
 def summary(p: MTJParams) -> str:
     """Table of what is known and derived of a junction, for people; ranges where fields are arrays."""
+    if not isinstance(p, MTJParams):
+        raise DataError(f"a summary is of MTJParams, not of {type(p).__name__}")
     rows = [("R_P", p.r_p, "ohm"), ("R_AP at 0 V", 1 / np.asarray(p.g_ap), "ohm"), ("TMR at 0 V", 100 * np.asarray(p.tmr_0), "%"),
             ("diameter", p.diameter, "m"), ("temperature", p.temperature, "K")]
     if p.diameter is not None and p.thickness is not None and p.m_s is not None:

@@ -35,6 +35,7 @@ from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj import table
+from crossbar.mtj.arguments import LONGEST, junction, one_of, within
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.mtj.parameters import MTJParams
@@ -58,22 +59,27 @@ def overdrive(v: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> Array:
 def axial_drive(v: npt.ArrayLike, p: MTJParams) -> Array:
     """The i of `AxialCells`, whose z = +1 is P whatever the state: towards AP for v < 0 (over I_c0 out of P), towards P for v > 0
     (over I_c0 out of AP). Raises DataError as `overdrive`."""
-    return np.where(np.asarray(v) < 0, overdrive(v, p, 1), -overdrive(v, p, -1))
+    volts = real_array(v, "voltage v [V]")
+    return np.where(volts < 0, overdrive(volts, p, 1), -overdrive(volts, p, -1))
 
 
 def thermal_rate(i: npt.ArrayLike, delta: npt.ArrayLike, exponent: int = 2, *, tau_d: npt.ArrayLike = TAU_0) -> Array:
     """Escape rate in units of 1 / tau_D, (1); 0 at |i| >= 1. exponent 1 needs `tau_d` [s], as its attempt time is fixed."""
-    i, delta = np.asarray(i, dtype=float), np.asarray(delta, dtype=float)
+    i, delta = within(i, "overdrive i", -1e300, 1e300), within(delta, "Delta", 0, 1e9)
+    one_of(exponent, (2, 1), "the exponent of the energy barrier is")
+    attempt = within(tau_d, "tau_d [s]", 0, 1e9)
+    _fitting(i=i, delta=delta, tau_d=attempt)
     if exponent == 1:
-        return np.asarray(tau_d) / TAU_0 * np.exp(-delta * (1 - np.minimum(i, 1)))
-    if exponent != 2:
-        raise DataError(f"the exponent of the energy barrier is 2 or 1, not {exponent}")
+        return attempt / TAU_0 * np.exp(-delta * (1 - np.minimum(i, 1)))
     inside = np.clip(i, -1, 1)
     return np.sqrt(delta / np.pi) * (1 - inside ** 2) * (1 - inside) * np.exp(-delta * (1 - inside) ** 2)
 
 
 def precessional_error(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, constant: Constant = "flow") -> Array:
-    """Write-error rate 1 - P of (2) for i > 1, pulse width s = t / tau_D."""
+    """Write-error rate 1 - P of (2) for i > 1, pulse width s = t / tau_D. Raises DataError elsewhere."""
+    one_of(constant, ("flow", "butler"), "the constant is")
+    i, s, delta = within(i, "overdrive i", -1e9, 1e9), within(s, "width s", 0, 1e30), within(delta, "Delta", 0, 1e9)
+    _fitting(i=i, s=s, delta=delta)
     return -np.expm1(-_poles_share(i, s, delta, constant))
 
 
@@ -82,10 +88,11 @@ def mean_switching_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
 
     Raises DataError elsewhere; `mean_time` solves the Fokker-Planck equation for any i >= 0.
     """
-    i = np.asarray(i, dtype=float)
+    i, delta = within(i, "overdrive i", -1e300, 1e300), within(delta, "Delta", 0, 1e9, above=True)
+    _fitting(i=i, delta=delta)
     if not np.all(i > 1):
         raise DataError("the mean switching time of Sun's formula is for i > 1; mean_time has the others")
-    return (np.euler_gamma + np.log(np.pi ** 2 / 4 * np.asarray(delta))) / (2 * (i - 1))
+    return (np.euler_gamma + np.log(np.pi ** 2 / 4 * delta)) / 2 / (i - 1)
 
 
 def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike,
@@ -113,7 +120,7 @@ def pulse_width(probability: npt.ArrayLike, v: npt.ArrayLike, p: MTJParams, stat
 
     Raises DataError where no width does: a stabilising current, or a probability above that of equilibrium.
     """
-    p.need("tau_d", what="switching")
+    junction(p).need("tau_d", what="switching")
     tau_d, volts, states = np.asarray(p.tau_d), real_array(v, "voltage v [V]"), as_state(state)
     log_width = _solve(lambda x: _probabilities(volts, np.exp(x) * tau_d, p, states, method, exponent, constant), probability,
                        69.0, 1.5, "pulse width", v=volts, state=states, parameters=_blank(p))
@@ -128,7 +135,7 @@ def pulse_amplitude(probability: npt.ArrayLike, width: npt.ArrayLike, p: MTJPara
     more than the anisotropy bears (xi).
     """
     states, widths = as_state(state), real_array(width, "pulse width [s]")
-    unit = p.v_c0(states)
+    unit = junction(p).v_c0(states)
     log_factor = _solve(lambda x: _probabilities(-states * unit * np.exp(x), widths, p, states, method, exponent, constant),
                         probability, 6.9, 1.0, "pulse amplitude", width=widths, state=states, parameters=_blank(p))
     return np.exp(log_factor) * unit
@@ -151,7 +158,7 @@ def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
 
     A rate law, for times well above tau_D. Raises DataError for other probabilities, unknown delta or tau_d, K_eff <= 0.
     """
-    p.need("delta", "tau_d", what="retention")
+    junction(p).need("delta", "tau_d", what="retention")
     failure = real_array(failure, "failure probability")
     if not ((failure > 0) & (failure < 0.5)).all():
         raise DataError("the failure probability must lie between 0 and 1/2, where an unbiased junction ends")
@@ -163,13 +170,13 @@ def retention_time(p: MTJParams, failure: npt.ArrayLike = 1e-9) -> Array:
 def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: MTJParams, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
     """Overdrive i, width s = t / tau_D and Delta under the voltage, of shapes that broadcast."""
     volts, width, state = real_array(v, "voltage v [V]"), real_array(width, "pulse width [s]"), as_state(state)
-    p.need_switching(state)
+    junction(p).need_switching(state)
     shape = _fitting(v=volts, width=width, state=state, parameters=_blank(p))
     memory.require("switching of junctions", 100.0 * np.prod(shape, dtype=float))
     if not (np.abs(volts) <= 1e3).all():
         raise DataError("voltage v must be a number of volts, at most 1000; cells that no terminal reaches have NaN")
-    if not (np.isfinite(width) & (width >= 0)).all():
-        raise DataError("pulse width must be finite and at least 0 [s]")
+    if not ((width >= 0) & (width <= LONGEST)).all():
+        raise DataError(f"pulse width must be finite, at least 0 and at most {LONGEST:g} [s]")
     return _under(current(volts, p, state)[0], volts, width, p, state)
 
 
@@ -208,13 +215,16 @@ def switched_by(amperes: Array, volts: Array, width: Array, p: MTJParams, state:
 
 def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, exponent: int, constant: Constant,
               quick: bool = False) -> tuple[Array, Array]:
+    one_of(method, ("fokker-planck", "formula"), "method is")
+    one_of(exponent, (2, 1), "the exponent of the energy barrier is")
+    one_of(constant, ("flow", "butler"), "the constant is")
     if method == "fokker-planck" and (exponent, constant) != (2, "flow"):
         raise DataError("exponent and constant choose among the closed formulas: they need method='formula'")
     if method == "formula":
         return _formula(i, s, delta, exponent, constant, np.asarray(p.tau_d))
-    if method != "fokker-planck":
-        raise DataError(f"method is 'fokker-planck' or 'formula', not {method!r}")
     low, high = table.DELTA
+    if not np.all(np.isfinite(i)):
+        raise DataError("the overdrives I / I_c0 must be finite: look at r_p, i_c0 and the voltages")
     if not np.all((delta >= low) & (delta <= high)):
         raise DataError(f"the table reaches from Delta {low:g} to {high:g}, these junctions from {delta.min():.3g} to "
                         f"{delta.max():.3g} under their voltages; use crossbar.mtj.evolve, or method='formula'")
@@ -331,6 +341,8 @@ def _solve(both: Callable[[Array], tuple[Array, Array]], probability: npt.ArrayL
             return np.broadcast_to(np.log(switched) - np.log(error) > target, shape)
 
     step, a, b = 0.3, np.zeros(shape), np.zeros(shape)
+    if not a.size:
+        return a
     while (short := ~above(b) & (b < limit)).any() | (far := above(a) & (a > -limit)).any():
         a, b = np.where(far, np.maximum(a - step, -limit), a), np.where(short, np.minimum(b + step, limit), b)
         step *= growth
