@@ -29,9 +29,10 @@ def read_only() -> np.ndarray:
 
 HOSTILE: dict[str, Any] = {
     "nan": np.nan, "inf": np.inf, "-inf": -np.inf, "huge": 1e308, "-huge": -1e308, "tiny": 1e-320, "-1": -1, "0": 0,
-    "long": 10 ** 9, "too long": 10 ** 400, "text": "x", "None": None, "dict": {}, "object": object(), "complex": 1j, "True": True, "empty": [],
-    "empty (0, 3)": np.empty((0, 3)), "read-only": read_only(), "strided": np.arange(1.0, 9.0)[::2] / 10, "ragged": [[1], [1, 2]],
-    "list": [1, 2, 3], "matrix": np.ones((2, 2)), "a NaN": np.array([0.5, np.nan]), "objects": np.array([None, 1], dtype=object),
+    "long": 10 ** 13, "too long": 10 ** 400, "text": "x", "None": None, "dict": {}, "object": object(), "complex": 1j,
+    "True": True, "empty": [], "empty (0, 3)": np.empty((0, 3)), "read-only": read_only(),
+    "strided": np.arange(1.0, 9.0)[::2] / 10, "ragged": [[1], [1, 2]], "list": [1, 2, 3], "matrix": np.ones((2, 2)),
+    "a NaN": np.array([0.5, np.nan]), "objects": np.array([None, 1], dtype=object),
     "date": np.datetime64("2020-01-01"), "masked": np.ma.masked_array([0.3, 0.5], [0, 1])}
 
 LAW = {"method": "fokker-planck", "exponent": 2, "constant": "flow"}

@@ -10,7 +10,8 @@ from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.parameters import MTJParams
 
-LONGEST = 1e30  #: pulse [s]
+LONGEST = 1e30    #: pulse [s]
+MOST = 10 ** 15   #: cells or trajectories that anything is asked for
 
 
 def junction(p: Any) -> MTJParams:

@@ -165,6 +165,8 @@ def junction_macrospin(p: MTJParams, *, b_ext: npt.ArrayLike = (0.0, 0.0, 0.0), 
     field = real_array(b_ext, "the external field [T]")
     if field.shape != (3,):
         raise DataError(f"the external field b_ext has three components [T], got shape {field.shape}")
+    if not np.all(np.abs(real_array(field_like, "the field-like torque, field_like,")) <= 1e3):
+        raise DataError("the field-like torque of a junction, field_like = b / a, must lie between -1000 and 1000")
     demag = MU_0 * p.magnetization
     axial = 2 * p.interface_anisotropy / (np.asarray(p.thickness) * p.magnetization) - demag * p.n_z
     at_p, at_ap = 1 / np.asarray(p.eta_p), 1 / np.asarray(p.eta_ap)

@@ -53,8 +53,8 @@ class Polarizer:
             object.__setattr__(self, name, _values(getattr(self, name), f"polarizer's {name}"))
         if not np.all(np.abs(self.asymmetry) < 1):
             raise DataError("a polarizer's asymmetry must lie between -1 and 1")
-        if not np.all(np.abs(self.field_like) <= 1e3):
-            raise DataError("a polarizer's field_like = b / a must lie between -1000 and 1000")
+        if not np.all(np.abs(self.field_like) <= 1e12):
+            raise DataError("a polarizer's field_like = b / a must lie between -1e12 and 1e12")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

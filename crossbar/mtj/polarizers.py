@@ -33,6 +33,7 @@ import scipy
 from crossbar import memory
 from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
+from crossbar.mtj.arguments import MOST
 from crossbar.mtj.llgs import Drive, integrate
 from crossbar.mtj.macrospin import Macrospin, Polarizer, unit_vectors
 from crossbar.mtj.parameters import GAMMA
@@ -180,8 +181,7 @@ def sample_neurons(neuron: TwoPolarizerNeuron, n: int, rng: np.random.Generator,
     Raises DataError for a sigma beyond [0, 1], P above 1, and where the normal law gives 0 or less (the lognormal cannot).
     """
     _neuron(neuron)
-    n = count(n, "number of neurons n")
-    if neuron.shape not in ((), (n,)):
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 1 <= n <= MOST or neuron.shape not in ((), (n,)):
         raise DataError(f"{n!r} neurons cannot be drawn around nominal ones of shape {neuron.shape}")
     check_law(distribution)
     memory.require(f"{n} neurons", 200.0 * n)

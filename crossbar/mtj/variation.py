@@ -25,10 +25,9 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
-from crossbar.mtj.arguments import junction
+from crossbar.mtj.arguments import MOST, junction
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
-from crossbar.mtj.waveforms import MOST
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.mtj.arguments import MOST
 from crossbar.mtj.streams import LANES
 
 Array = npt.NDArray[np.float64]
 Value = float | Array
-MOST = 10 ** 15      #: that is counted
 MOST_MOVES = 1e11    #: steps times moments: an hour or so
 Waveform = float | Array | Callable[[float], Value]  # a number, (n,) values, or either as a function of t [s]
 
@@ -27,7 +27,7 @@ def number(value: object, what: str, low: float = 0.0) -> float:
 def count(value: object, what: str) -> int:
     """A whole number of at least 1; `what` begins the message of the DataError that says it is none."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 1 <= value <= MOST:
-        raise DataError(f"the {what} must be a whole number from 1 to {MOST:g}, got {value!r:.80}")
+        raise DataError(f"the {what} must be a whole number of at least 1 and at most {MOST:g}, got {value!r:.80}")
     return int(value)
 
 
