@@ -84,8 +84,8 @@ def evolve(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike, *, cells: i
     ConvergenceError where MOST_CELLS are too few.
 
     >>> e = evolve(5.0, 40.0, [0.1, 1.0])   # a pulse five times the critical current
-    >>> print(f"{e.switched[0, 0]:.1e}, {e.error[1, 0]:.1e}")
-    7.3e-14, 3.2e-02
+    >>> print(f"log10 P = {np.log10(e.switched[0, 0]):.1f}, log10(1 - P) = {np.log10(e.error[1, 0]):.1f}")
+    log10 P = -13.1, log10(1 - P) = -1.5
     """
     over, stability, times = _checked(i, delta, s)
     step = _scale(step)
