@@ -20,7 +20,6 @@ import numpy as np
 
 import crossbar as xb
 from crossbar import session, topology
-from crossbar.elements.base import Array
 from crossbar.io.tables import default_outputs, listing, write_csv
 from crossbar.units import format_si
 
@@ -108,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     write.set_defaults(command=_write)
 
     device = commands.add_parser("device", parents=[common], help="tell what a junction does: thresholds, write, disturb")
-    device.add_argument("preset", choices=list(xb.mtj.presets), metavar="PRESET", help=", ".join(xb.mtj.presets))
+    device.add_argument("device", metavar="PRESET|FILE", help=f"{', '.join(xb.mtj.presets)}, or a TOML file of parameters")
     device.add_argument("--temperature", type=float, metavar="K", help="of the junction; 300 if not given")
     _add_plot(device, "draw resistance, TMR, write errors and disturb maps")
     device.set_defaults(command=_device)
@@ -315,16 +314,18 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _device(arguments: argparse.Namespace) -> int:
-    p = xb.mtj.presets[arguments.preset]
+    p = _junction(arguments.device)
+    if p is None:
+        return _complain(f"invalid choice {arguments.device!r}: no file, and none of {', '.join(xb.mtj.presets)}", USAGE)
     if arguments.temperature is not None:
         try:
             p = p.replace(temperature=arguments.temperature)
         except xb.DataError as error:
             return _complain(f"--temperature: {error}", USAGE)
-    print(f"{arguments.preset}\n\n{xb.mtj.summary(p)}\n\n{_directions(p)}", flush=True)
+    print(f"{arguments.device}\n\n{xb.mtj.summary(p)}\n\n{_directions(p)}", flush=True)
     if arguments.plot:
         from crossbar import plots
-        title = f"{arguments.preset}, {float(np.asarray(p.temperature)):g} K"
+        title = f"{arguments.device}, {float(np.asarray(p.temperature)):g} K"
         drawn = plots.save_device(p, arguments.plot, title, write_error=WRITE_ERROR, write_width=WRITE_WIDTH,
                                   formats=arguments.formats or FORMATS[:1])
         for path in drawn.files:
@@ -335,40 +336,74 @@ def _device(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _junction(name: str) -> xb.mtj.MTJParams | None:
+    """A preset, or the parameters in a file; None if there is neither."""
+    if name in xb.mtj.presets:
+        return xb.mtj.presets[name]
+    if not Path(name).exists():
+        return None
+    p = xb.mtj.read_parameters(name)
+    if p.shape:
+        raise xb.DataError(f"{name}: a device is one junction, these parameters are single numbers, not lists of {p.shape}")
+    return p
+
+
 def _directions(p: xb.mtj.MTJParams) -> str:
     """Table of both directions of switching; what cannot be told says why."""
-    leave = np.array([1, -1])  # P, AP
     pulse = format_si(WRITE_WIDTH, "s")
 
     @functools.cache
-    def write() -> Array:
-        return xb.mtj.pulse_amplitude(1 - WRITE_ERROR, WRITE_WIDTH, p, leave)
+    def write(state: int) -> float:
+        return float(xb.mtj.pulse_amplitude(1 - WRITE_ERROR, WRITE_WIDTH, p, state))
 
-    def disturb(share: int) -> list[str]:
-        return [f"{x:.2g}" for x in xb.mtj.switching_probability(-leave * write() / share, WRITE_WIDTH, p, leave)]
+    def disturb(share: int, state: int) -> str:
+        return f"{float(xb.mtj.switching_probability(-state * write(state) / share, WRITE_WIDTH, p, state)):.2g}"
 
-    def retention() -> list[str]:
-        return [_duration(float(xb.mtj.retention_time(p, FLIPPED)))] * 2
+    def retention(state: int) -> str:
+        return _duration(float(xb.mtj.retention_time(p, FLIPPED)))
 
-    rows: list[tuple[str, tuple[str, ...], Callable[[], list[str]]]] = [
-        ("V_c0", THRESHOLDS, lambda: [format_si(v, "V") for v in p.v_c0(leave)]),
-        (f"write V: WER {_power(WRITE_ERROR)} in {pulse}", DYNAMICS + THRESHOLDS, lambda: [format_si(v, "V") for v in write()]),
-        (f"disturb at V/2, per {pulse}", DYNAMICS + THRESHOLDS, lambda: disturb(2)),
-        (f"disturb at V/3, per {pulse}", DYNAMICS + THRESHOLDS, lambda: disturb(3)),
-        (f"retention, {_power(FLIPPED)} flipped", DYNAMICS, retention)]
+    rows: list[tuple[str, tuple[str, ...], bool, Callable[[int], str]]] = [
+        ("V_c0", (), True, lambda state: format_si(float(p.v_c0(state)), "V")),
+        (f"write V: WER {_power(WRITE_ERROR)} in {pulse}", DYNAMICS, True, lambda state: format_si(write(state), "V")),
+        (f"disturb at V/2, per {pulse}", DYNAMICS, True, functools.partial(disturb, 2)),
+        (f"disturb at V/3, per {pulse}", DYNAMICS, True, functools.partial(disturb, 3)),
+        (f"retention, {_power(FLIPPED)} flipped", DYNAMICS, False, retention)]
     lines = [("switching", "P -> AP (V < 0)", "AP -> P (V > 0)")]
-    said = ""
-    for name, needed, values in rows:
-        if missing := [n for n in needed if getattr(p, n) is None]:
-            lines.append((name, f"unknown: needs {', '.join(missing)}", ""))
-            continue
-        try:
-            first, second = values()
-            lines.append((name, first, second))
-        except xb.DataError as error:
-            lines.append((name, "none: " + ("as above" if said == str(error) else str(error)), ""))
-            said = str(error)
+    said: set[str] = set()
+    for name, needed, driven, value in rows:
+        cells = [_cell(p, state, (*needed, threshold) if driven else needed, value, said)
+                 for state, threshold in zip((1, -1), THRESHOLDS, strict=True)]
+        if not cells[0][1] and not cells[1][1]:  # nothing to tell of either
+            lines.append((name, _reasons(cells[0][0], cells[1][0]), ""))
+        else:
+            lines.append((name, cells[0][0], cells[1][0]))
     return "\n".join(f"{name:<28} {first:<17} {second}".rstrip() for name, first, second in lines)
+
+
+def _cell(p: xb.mtj.MTJParams, state: int, needed: Sequence[str], value: Callable[[int], str],
+          said: set[str]) -> tuple[str, bool]:
+    """Text of one direction, and whether it is a value; a reason that was given above is not given again."""
+    missing = [name for name in needed if getattr(p, name) is None]
+    if missing:
+        return f"unknown: needs {', '.join(missing)}", False
+    try:
+        return value(state), True
+    except xb.DataError as error:
+        reason = str(error)
+        known = reason in said
+        said.add(reason)
+        return f"none: {'as above' if known else reason}", False
+
+
+def _reasons(first: str, second: str) -> str:
+    """One text for two directions of which nothing can be told."""
+    unknown = "unknown: needs "
+    if first.startswith(unknown) and second.startswith(unknown):
+        names = first.removeprefix(unknown).split(", ") + second.removeprefix(unknown).split(", ")
+        return unknown + ", ".join(dict.fromkeys(names))
+    if second == "none: as above":
+        return first
+    return first if first == second else f"{first}; {second}"
 
 
 def _power(x: float) -> str:

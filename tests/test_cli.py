@@ -369,6 +369,57 @@ def test_the_formats_of_the_command_line_are_those_of_plots() -> None:
     assert FORMATS == xb.plots.FORMATS
 
 
+def test_a_device_in_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Alone, and as changes of a preset; the same as MTJParams of those values."""
+    file = tmp_path / "junction.toml"
+    for text, p in (("diameter = 40e-9\nv_h = inf\n", xb.MTJParams(diameter=40e-9, v_h=np.inf)),
+                    ('preset = "ut-50nm"\nk_i = 1.05e-3\n', xb.mtj.presets["ut-50nm"].replace(k_i=1.05e-3)),
+                    ('preset = "daffodil"\nr_p = 5000\ndelta = 45\ntau_d = 1e-9', xb.mtj.presets["daffodil"].replace(
+                        r_p=5000.0, delta=45.0, tau_d=1e-9))):
+        file.write_text(text)
+        assert main(["device", str(file)]) == 0
+        out, err = capfd.readouterr()
+        assert err == "" and out.startswith(f"{file}\n") and xb.mtj.summary(p) in out
+        assert [si(x) for x in rows_of(out)["V_c0"]] == pytest.approx(p.v_c0([1, -1]), rel=1e-3)
+
+
+def test_a_device_of_which_one_direction_is_known(tmp_path: Path, capfd: pytest.CaptureFixture[str],
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row of the other says what it lacks."""
+    known = xb.MTJParams(r_p=5e3, v_c0_p=0.5, delta=45.0, tau_d=1e-9, thickness=None, k_i=None, m_s=None, alpha=None)
+    monkeypatch.setattr("crossbar.mtj.read_parameters", lambda path: known)
+    assert main(["device", str(tmp_path)]) == 0
+    rows = rows_of(capfd.readouterr().out)
+    assert rows["V_c0"] == ["500 mV", "unknown: needs i_c0_ap"]
+    volts = float(xb.mtj.pulse_amplitude(1 - 1e-6, 10e-9, known, 1))
+    write = rows["write V: WER 1e-6 in 10 ns"]
+    assert si(write[0]) == pytest.approx(volts, rel=1e-3) and write[1] == "unknown: needs i_c0_ap"
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("diametr = 4e-8", "diametr is no parameter.*diameter is"), ("diameter = -1", "diameter.*positive"),
+    ('diameter = "wide"', "diameter must be a number"), ("tmr = true", "tmr must be a number"),
+    ("[a]\nb = 1", "a is no parameter"), ('preset = "mtj-60KT"', "preset = .*mtj-60kT"), ("preset = 3", "preset = 3"),
+    ("r_p 5", "not TOML"), ("r_p = nan", "r_p.*finite"),
+    ("r_p = [1, [2, 3]]", "r_p.*regular"), ("r_p = 1" + 400 * "0", "r_p"), ("delta = []", "delta is empty"),
+    ("v_c0_p = 0.4\ni_c0_p = 1e-5", "i_c0_p"), ("tmr = [1.0, 1.2]", "one junction|single")])
+def test_a_wrong_file_of_a_device_is_2(text: str, words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "junction.toml"
+    file.write_text(text)
+    assert main(["device", str(file)]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and str(file) in err and re.search(words, err) and len(err.splitlines()) == 1
+
+
+def test_what_is_no_file_of_a_device(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\x00")
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path, binary, tmp_path / "pipe.toml"):
+        assert main(["device", str(path)]) == 2
+        assert str(path) in capfd.readouterr().err
+
+
 def test_a_folder_for_figures_that_cannot_be_made_is_3(good: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["device", "daffodil", "--plot", str(good)]) == 3
     assert str(good) in capfd.readouterr().err

@@ -254,3 +254,59 @@ def test_a_single_point_is_drawn() -> None:
         figure = switching(JUNCTION, 1, voltages=0.7, widths=1e-8).figure
         assert isinstance(figure, Figure)
         assert_tidy(figure)
+
+
+# Measurements
+
+
+def measured(ax: Axes) -> tuple[Array, Array]:
+    """The measurements of a figure, in SI units."""
+    line, = (line for line in ax.lines if line.get_label() == "measured")
+    assert ax.get_legend() is None or "measured" in legend(ax)
+    return points(line, ax)
+
+
+@pytest.mark.parametrize(("draw", "x", "y"), [
+    (resistance_plot, [-0.7, 0.1, 1.4], [5e3, 1.1e4, 4.8e3]), (tmr_plot, [-0.3, 0.02, 0.9], [0.8, 1.2, 0.3]),
+    (error_width_plot, [1e-9, 3e-9, 2e-8], [0.9, 1e-3, 1e-7]), (error_voltage_plot, [0.4, 0.7, 1.1], [1.0, 1e-2, 1e-9]),
+    (disturb_map, [0.1, 0.2, 0.3], [1e-8, 1e-6, 1e-5])])
+def test_measurements_stand_where_they_were_measured(draw: Callable[..., Axes], x: list[float], y: list[float]) -> None:
+    """In the units of the axes, and inside them."""
+    state = () if draw in (resistance_plot, tmr_plot) else (1,)
+    ax = draw(JUNCTION, *state, data=(x, y))
+    assert np.allclose(measured(ax), [x, y], rtol=1e-9)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    scale = unit(ax.get_xlabel())
+    assert left * scale <= min(x) and max(x) <= right * scale
+    line, = (line for line in ax.lines if line.get_label() == "measured")
+    heights = np.asarray(line.get_ydata(), dtype=float)
+    assert low <= heights.min() and heights.max() <= high
+
+
+@BOTH
+def test_no_failure_at_all_stands_on_the_axis(state: int) -> None:
+    ax = error_width_plot(JUNCTION, state, data=([5e-9], [0.0]))
+    assert measured(ax)[1] == ax.get_ylim()[0]
+
+
+def test_voltages_of_either_sign_are_magnitudes_on_axes_of_magnitudes() -> None:
+    ax = error_voltage_plot(JUNCTION, 1, data=([-0.7], [0.1]))
+    assert np.allclose(measured(ax)[0], 0.7)
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (([1.0], [1.0, 2.0]), "do not fit"), ([1.0, 2.0, 3.0], "pair"), (3.0, "pair"), (([np.nan], [1.0]), "finite"),
+    ((["a"], [1.0]), "real numbers"), (([], []), "list")])
+def test_data_that_are_no_pair(data: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        resistance_plot(JUNCTION, data=data)  # type: ignore[arg-type]
+
+
+def test_error_rates_are_shares() -> None:
+    with pytest.raises(DataError, match="between 0 and 1"):
+        error_width_plot(JUNCTION, 1, data=([1e-9], [50.0]))
+
+
+def test_a_threshold_of_one_direction_is_drawn() -> None:
+    ax = resistance_plot(DAFFODIL.replace(v_c0_ap=None, i_c0_ap=None))
+    assert any("V_{c0}" in text for text in legend(ax))

@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from crossbar import mtj
 from crossbar.errors import DataError
 from crossbar.mtj import MTJParams, current, presets, simulate_llgs, switching_probability, table
 from crossbar.mtj.fitting import LEAST_BARRIER, fit, fit_conduction, fit_switching
@@ -453,3 +454,82 @@ def test_legacy_exponent_needs_no_relaxation_time():
     f = fit_switching(v, 1e-6, k, 10**8, presets["daffodil"], "P", exponent=1)
     assert_allclose([f.values["v_c0_p"], f.values["delta"]], [0.75, 45], rtol=1e-3)
     assert f.params.tau_d is None and f.params.delta == f.values["delta"]
+
+
+# Both directions
+
+
+def counts_of(p, state, volts, widths, rng, trials=4000):
+    """Pulses of magnitudes `volts` out of `state` as `fit_both_directions` takes them,
+    counts drawn from `switching_probability`."""
+    v, width = (x.ravel() for x in np.meshgrid(-state * np.asarray(volts), widths))
+    share = switching_probability(v, width, p, state)
+    return v, width, rng.binomial(trials, share), np.full(v.size, trials)
+
+
+SHARED = MTJParams(diameter=40e-9, v_h=np.inf)
+
+
+@pytest.mark.parametrize("method", [None, "formula"])
+def test_both_directions_share_one_barrier(method):
+    """Within 4 sigma of the junction that made the counts, and sigma of Delta below that of either direction alone.
+
+    The formula is a law for long pulses over a barrier: its counts are drawn from it.
+    """
+    rng = np.random.default_rng(77_120_345)
+    p = SHARED
+    data = []
+    for state in (-1, 1):
+        width = np.full(3, 2e-6)
+        v = -state * mtj.pulse_amplitude([0.1, 0.5, 0.9], 2e-6, p, state, method or "fokker-planck")
+        share = switching_probability(v, width, p, state, method or "fokker-planck")
+        data.append((v, width, rng.binomial(4000, share), np.full(3, 4000)))
+    both = mtj.fit_both_directions(*data, p, method=method)
+    alone = [mtj.fit_switching(*pulses, p, state, method=method) for pulses, state in zip(data, (-1, 1), strict=True)]
+    truth = {"v_c0_ap": float(p.v_c0(-1)), "v_c0_p": float(p.v_c0(1)), "delta": p.delta}
+    assert both.names == tuple(truth)
+    for name, value in truth.items():
+        assert abs(both.values[name] - value) < 4 * both.sigma[name]
+    assert both.sigma["delta"] < min(fit.sigma["delta"] for fit in alone)
+    assert both.dof == 6 - 3 and both.deviance < 30  # chi^2 of 3 degrees is below 30 but in 1.4e-6 of cases
+    assert both.params.delta == pytest.approx(both.values["delta"], rel=1e-9)
+    for state, name in ((1, "v_c0_p"), (-1, "v_c0_ap")):
+        assert float(both.params.v_c0(state)) == pytest.approx(both.values[name], rel=1e-6)
+
+
+def test_one_voltage_is_enough_where_the_other_direction_knows_the_barrier():
+    rng = np.random.default_rng(5_512_903)
+    rich = counts_of(SHARED, -1, mtj.pulse_amplitude([0.1, 0.5, 0.9], 1e-7, SHARED, -1), [1e-7], rng)
+    poor = counts_of(SHARED, 1, [mtj.pulse_amplitude(0.4, 1e-7, SHARED, 1)], [1e-7], rng)
+    with pytest.raises(DataError, match="two voltages"):
+        mtj.fit_switching(*poor, SHARED, 1)
+    both = mtj.fit_both_directions(rich, poor, SHARED)
+    assert abs(both.values["v_c0_p"] - float(SHARED.v_c0(1))) < 4 * both.sigma["v_c0_p"]
+    with pytest.raises(DataError, match="neither direction"):
+        mtj.fit_both_directions(tuple(x[:1] for x in rich), poor, SHARED)
+
+
+@pytest.mark.parametrize(("to_p", "to_ap", "message"), [
+    ((0.2, 1e-7, 5), (-0.4, 1e-7, 5, 10), "trials"), (None, (-0.4, 1e-7, 5, 10), "trials"),
+    ((-0.2, 1e-7, 5, 10), (-0.4, 1e-7, 5, 10), "sign"), ((0.2, 1e-7, 5, 10), (-0.4, 1e-7, 50, 10), "whole numbers")])
+def test_both_directions_refuse(to_p, to_ap, message):
+    with pytest.raises(DataError, match=message):
+        mtj.fit_both_directions(to_p, to_ap, SHARED)
+
+
+def test_one_fitted_direction_is_known():
+    """Of a junction without geometry: its threshold in the summary, in V_c0 and in probabilities; the other is still unknown."""
+    p = MTJParams(r_p=5e3, v_h=np.inf, tau_d=1e-9, thickness=None, k_i=None, m_s=None, alpha=None)
+    true = p.replace(delta=40.0, v_c0_p=0.5, v_c0_ap=0.4)
+    counts = counts_of(true, 1, [0.36, 0.4, 0.44], [1e-7], np.random.default_rng(90_807))
+    fitted = mtj.fit_switching(*counts, p, "P").params
+    lines = {line[:14].strip(): line[15:] for line in mtj.summary(fitted).splitlines()}
+    assert lines["V_c0 P -> AP"].endswith("mV") and lines["V_c0 AP -> P"] == "unknown"
+    v_c0 = float(fitted.v_c0("P"))
+    assert 0 < switching_probability(-v_c0, 1e-8, fitted, 1) < 1
+    assert mtj.pulse_amplitude(0.5, 1e-8, fitted, 1) > 0
+    for use in (fitted.v_c0, lambda state: switching_probability(0.4, 1e-8, fitted, state)):
+        with pytest.raises(DataError, match="i_c0_ap"):
+            use("AP")
+    with pytest.raises(DataError, match="i_c0_ap"):
+        fitted.i_c0([1, -1])

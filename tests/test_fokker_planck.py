@@ -9,6 +9,7 @@ from scipy.linalg import eigvals, expm
 
 from crossbar.errors import DataError
 from crossbar.mtj import evolve, mean_time, thermal_rate
+from crossbar.mtj.fokker_planck import TOLERANCE
 
 #: (i, Delta, width at which the write error is about 1e-12)
 DEEP = [(1.2, 40.0, 55.0), (1.5, 40.0, 29.5), (2.0, 40.0, 15.0), (3.0, 40.0, 8.0), (1.5, 60.0, 31.0), (2.0, 60.0, 15.7),
@@ -75,8 +76,8 @@ def test_probability_is_conserved():
 @pytest.mark.parametrize("i", [1.5, 2.0])
 def test_order_in_time_and_space(i):
     """Third order in time, second in space, of ln(error)."""
-    def log_error(**options):
-        return np.log(evolve(i, 40.0, [10.0], **options).error[0, 0])
+    def log_error(cells=600, **options):
+        return np.log(evolve(i, 40.0, [10.0], cells=cells, **options).error[0, 0])
 
     fine = log_error(step=0.125)
     in_time = np.log2((log_error(step=1.0) - fine) / (log_error(step=0.5) - fine))
@@ -102,11 +103,15 @@ def test_junctions_do_not_disturb_each_other():
     """Lanes and blocks are only a matter of order: any order and company gives the same numbers to the time steps' accuracy."""
     rng = np.random.default_rng(918_273)
     i, delta = rng.uniform(0.3, 3, 70), rng.uniform(20, 70, 70)
-    together = evolve(i, delta, [1.0, 4.0])
+    together = evolve(i, delta, [1.0, 4.0], cells=600)
+    refined = evolve(i, delta, [1.0, 4.0])
     for k in rng.integers(0, 70, 5):
-        alone = evolve(i[k], delta[k], [1.0, 4.0])
+        alone = evolve(i[k], delta[k], [1.0, 4.0], cells=600)
         assert_allclose(together.error[:, k], alone.error[:, 0], rtol=5e-3)
         assert_allclose(together.switched[:, k], alone.switched[:, 0], rtol=5e-3)
+        alone = evolve(i[k], delta[k], [1.0, 4.0])  # on as many cells as this one needs: each within the tolerance
+        assert_allclose(np.log10(refined.error[:, k]), np.log10(alone.error[:, 0]), atol=2 * TOLERANCE)
+        assert_allclose(np.log10(refined.switched[:, k]), np.log10(alone.switched[:, 0]), atol=2 * TOLERANCE)
 
 
 def test_what_is_wanted_in_between_does_not_matter():
@@ -128,7 +133,7 @@ def test_mean_time_behind_a_high_barrier():
 
 def test_mean_time_is_the_integral_of_the_error():
     s = np.linspace(1e-3, 40, 4001)
-    assert_allclose(mean_time(1.5, 40.0)[0], np.trapezoid(evolve(1.5, 40.0, s).error[:, 0], s) + 1e-3, rtol=1e-4)
+    assert_allclose(mean_time(1.5, 40.0)[0], np.trapezoid(evolve(1.5, 40.0, s, cells=600).error[:, 0], s) + 1e-3, rtol=1e-4)
 
 
 def test_it_supports_the_barrier_of_exponent_two():

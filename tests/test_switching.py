@@ -170,7 +170,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def table_of_ones():
-    sizes = tuple(axis.size for axis in table._axes())
+    sizes = tuple(axis.size for axis in table.nodes())
     table_of_ones.calls = getattr(table_of_ones, "calls", 0) + 1
     return table.Table(log_hazard=np.ones(sizes), log_odds=np.ones(sizes[:2]), log_rate=np.ones(sizes[:2]))
 
@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
 
 def test_processes_may_make_it_at_the_same_time(tmp_path):
     code = ("import sys; from pathlib import Path; import numpy as np; from crossbar.mtj import table\n"
-            "sizes = tuple(a.size for a in table._axes())\n"
+            "sizes = tuple(a.size for a in table.nodes())\n"
             "ones = table.Table(log_hazard=np.ones(sizes), log_odds=np.ones(sizes[:2]), log_rate=np.ones(sizes[:2]))\n"
             "path = Path(sys.argv[1]) / 'table.npz'\n"
             "for _ in range(30):\n    table.write(path, ones); assert (table.read(path).log_hazard == 1).all()\n")
@@ -273,7 +273,7 @@ def test_formula_joins_its_two_halves_within_a_decade_of_the_equation():
         assert np.abs(np.log10(exact / formula)).max() < 0.5
 
 
-def test_above_the_table_the_formula_takes_over():
+def test_write_errors_go_on_where_the_axes_change():
     v = voltage(np.array([5.99, 6.01]), DEFAULT.replace(v_h=np.inf), 1)
     p = DEFAULT.replace(v_h=np.inf)
     error = write_error_rate(v, 1.2e-9, p, 1)

@@ -37,7 +37,7 @@ def test_random_points_against_the_equation(overdrives, stabilities, allowed):
     assert np.abs(got - wanted)[seen].max() < allowed
 
 
-def test_the_excess_of_the_start():
+def test_a_current_that_stabilises_soon_after_the_start():
     """Where detailed balance alone gives 2e-15."""
     assert_allclose(table.load().probabilities(-0.3, 3.4, 20.0)[0], evolve(-0.3, 20.0, 3.4, cells=2400).switched[0, 0], rtol=0.02)
 
@@ -70,23 +70,23 @@ def test_probabilities_are_probabilities():
 
 
 def test_a_part_of_the_build_without_warnings():
-    s = table._axes()[2]
+    s = table.nodes()[2]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for i, delta in ((np.array([0.0, 1.0]), np.array([1.0, 400.0])), (np.array([5.9, 6.0]), np.array([1.0, 30.0]))):
             assert all(np.isfinite(x).all() for x in table._hazards(i, delta, s))
-        assert np.isfinite(table._excess(np.array([0.0, 1.9]), np.array([1.0, 400.0]), s)).all()
+        assert np.isfinite(table._log_against(np.array([0.1, 1.9]), np.array([1.0, 400.0]), s)).all()
 
 
 @pytest.mark.parametrize("kind", ["folder", "unreadable", "array", "pickle"])
 def test_what_is_no_table_costs_a_rebuild(tmp_path, monkeypatch, kind):
-    sizes = tuple(axis.size for axis in table._axes())
+    sizes = tuple(axis.size for axis in table.nodes())
     ones = table.Table(log_hazard=np.ones(sizes), log_odds=np.ones(sizes[:2]), log_rate=np.ones(sizes[:2]))
     monkeypatch.setenv("CROSSBAR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(table, "build", lambda: ones)
     table.load.__wrapped__()
     path, = tmp_path.iterdir()
-    assert_array_equal(table.read(path).log_excess, ones.log_excess)
+    assert_array_equal(table.read(path).log_against, ones.log_against)
     if kind == "unreadable":
         path.chmod(0)
     else:

@@ -31,7 +31,7 @@ class ExactActivation:
     like: Like = "logistic"
 
     def __post_init__(self) -> None:
-        if self.like not in ("logistic", "tanh"):
+        if not isinstance(self.like, str) or self.like not in ("logistic", "tanh"):
             raise DataError(f"an activation is like 'logistic' or 'tanh', got {self.like!r}")
 
     def forward(self, x: npt.ArrayLike, rng: np.random.Generator | None = None) -> Array:

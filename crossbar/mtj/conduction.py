@@ -62,11 +62,36 @@ def current(v: npt.ArrayLike, p: Conductor, state: npt.ArrayLike) -> tuple[Array
         equator; bool (true: parallel) and "P" / "AP" as in `as_state`.
     Returns i [A] and di/dv [S], each of the broadcast shape of v, state and the fields of p.
     """
-    v = np.asarray(v, dtype=float)
-    if np.asarray(state).dtype.kind in "bUS":
-        state = as_state(state)
+    if not hasattr(p, "tmr_0"):
+        raise DataError(f"p must be MTJParams, not {type(p).__name__}")
+    volts, m_z = _numbers(v, "voltage v [V]"), _numbers(state, "state", words=True)
+    try:
+        with np.errstate(over="raise", invalid="raise"):  # NaN, of cells that nothing reaches, passes
+            return _current(volts, p, m_z)
+    except FloatingPointError:
+        raise DataError("voltage v [V] and state must be finite, and within what a junction's law can tell: got voltages up to "
+                        f"{np.abs(volts).max():.3g} V") from None
+    except ValueError:
+        raise DataError(f"shapes do not broadcast: v {volts.shape}, state {m_z.shape}, and the parameters") from None
+
+
+def _numbers(value: npt.ArrayLike, what: str, *, words: bool = False) -> Array:
+    """Floats, without a copy where they are. Raises DataError. `words`: truth values and texts are states."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise DataError(f"{what}: not a regular array") from None
+    if words and array.dtype.kind in "bUS":
+        array = as_state(array)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what}: real numbers are wanted, got {array.dtype}")
+    return np.asarray(array, dtype=float)
+
+
+def _current(v: Array, p: Conductor, m_z: Array) -> tuple[Array, Array]:
+    """`current` of numbers."""
     g_p = p.g_p
-    antiparallel = (1 - np.asarray(state, dtype=float)) / 2
+    antiparallel = (1 - m_z) / 2
     # G = G_P [1 - a TMR(v) / (1 + TMR(v))] with a = (1 - m_z)/2 and TMR/(1 + TMR) = TMR_0 / (1 + TMR_0 + w)
     w = (v / p.v_h) ** 2
     rest = 1 + p.tmr_0 + w

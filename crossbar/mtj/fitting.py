@@ -37,8 +37,9 @@ import scipy
 from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import CrossbarWarning, DataError
+from crossbar.mtj.arguments import LONGEST, one_of
 from crossbar.mtj.conduction import as_state, current
-from crossbar.mtj.likelihood import LEAST_BARRIER, Counts, Tabulated, Thermal, solve, solve_tabulated
+from crossbar.mtj.likelihood import LEAST_BARRIER, Tabulated, Thermal, solve, solve_tabulated
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.switching import TAU_0, Method
@@ -50,6 +51,7 @@ Mask = npt.NDArray[np.bool_]
 # What determines each parameter of conduction.
 _MISSING = {"r_p": "currents in the P state", "tmr": "currents in the AP state, and in the P state or at voltages well above v_h",
             "v_h": "currents in the AP state at several voltages up to about v_h"}
+MISSING_PULSES = "pulses at more voltages, some of which switch now and then"  #: what V_c0 and Delta need
 _NOTHING = MTJParams(r_p=1.0, thickness=None, k_i=None, m_s=None, alpha=None)  # what is known of a junction without p
 
 
@@ -110,12 +112,16 @@ def fit_conduction(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike, *, 
     jacobian = result.jac @ _slopes(base, values)
     jacobian[:, result.active_mask != 0] = 0  # ran away: not determined
     unit, variance = (1.0, 1.0) if sigma is not None else (float(scale ** 2), 2 * result.cost / (v.size - len(names)))
-    covariance = _inverse(jacobian.T @ jacobian, variance, names, _MISSING)
+    covariance = covariance_of_logarithms(jacobian.T @ jacobian, variance, names, _MISSING)
     used = np.ones(v.size, dtype=bool)
-    return _fit(_conducting(base, names, np.array(list(values.values()))), values, covariance, 2 * result.cost * unit, used)
+    return fit_of(_conducting(base, names, np.array(list(values.values()))), values, covariance, 2 * result.cost * unit, used)
 
 
 def _free(p: MTJParams | None, free: Sequence[str]) -> tuple[str, ...]:
+    if p is not None:
+        as_params(p)
+    if not isinstance(free, list | tuple) or not all(isinstance(name, str) for name in free):
+        raise DataError(f"free parameters of a conduction fit are names, got {free!r:.80}")
     names = tuple(name for name in _MISSING if name in free)
     if not names or len(names) != len(tuple(free)):
         raise DataError(f"free parameters of a conduction fit are some of {', '.join(_MISSING)}, got {free!r}")
@@ -133,10 +139,12 @@ def _curves(v: npt.ArrayLike, i: npt.ArrayLike, state: npt.ArrayLike,
     if sigma is not None:
         data.append(real_array(sigma, "uncertainties of the current [A]"))
     volts, amperes, states, *errors = _joined(data, "v, i, state and sigma")
-    if not np.any(volts) or not np.any(amperes):
+    if np.abs(volts).max(initial=0) > 1e3 or np.abs(amperes).max(initial=0) > 1e6:
+        raise DataError("voltages of a junction's I-V curve are at most 1000 V, currents at most 1e6 A")
+    if not np.any(np.abs(volts) > 1e-100) or not np.any(np.abs(amperes) > 1e-100):
         raise DataError("an I-V curve needs voltages and currents other than 0")
-    if errors and not np.all(errors[0] > 0):
-        raise DataError("uncertainties of the current [A] must be positive; leave sigma out if they are unknown")
+    if errors and not np.all(errors[0] > 1e-100):
+        raise DataError("uncertainties of the current [A] must be positive (above 1e-100); leave sigma out if they are unknown")
     return volts, amperes, states, errors[0] if errors else None
 
 
@@ -189,7 +197,7 @@ def _slopes(base: MTJParams, values: Mapping[str, float]) -> Array:
     return full[free][:, free]
 
 
-def _fit(params: MTJParams, values: Mapping[str, float], covariance: Array, deviance: float, used: Mask) -> Fit:
+def fit_of(params: MTJParams, values: Mapping[str, float], covariance: Array, deviance: float, used: Mask) -> Fit:
     """`covariance` is that of the logarithms of the values."""
     names, x = tuple(values), np.array(list(values.values()))
     covariance = covariance * np.outer(x, x)
@@ -198,7 +206,7 @@ def _fit(params: MTJParams, values: Mapping[str, float], covariance: Array, devi
                covariance=covariance, deviance=float(deviance), dof=int(np.count_nonzero(used)) - len(names), used=used)
 
 
-def _inverse(information: Array, variance: float, names: Sequence[str], missing: Mapping[str, str]) -> Array:
+def covariance_of_logarithms(information: Array, variance: float, names: Sequence[str], missing: Mapping[str, str]) -> Array:
     """Covariance of the logarithms. Raises DataError where one of them is not determined to within 0.5."""
     scale = np.sqrt(np.diag(information))
     undetermined = [name for name, s in zip(names, scale, strict=True) if s == 0]
@@ -230,51 +238,73 @@ def fit_switching(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLik
     method : "fokker-planck" (default of exponent 2): all points enter, Delta is sought within `table.DELTA` and I_c0 above
         1 / `table.I_MAX` of the highest current. "formula": (1) or, with exponent=1, (2), whose default it is; for pulses
         far longer than 100 tau_D over barriers of several kT, else biased.
-    Returns a Fit of v_c0_p or v_c0_ap [V] and delta. Of a formula, points whose barrier at the solution is below LEAST_BARRIER
-    are left out, with a CrossbarWarning: `used` says which ones entered.
-    A deviance far above dof means that the law does not hold.
+    Returns a Fit of v_c0_p or v_c0_ap [V] and delta. `fit_both_directions` finds the barrier that both directions share.
+    Of a formula, points whose barrier at the solution is below LEAST_BARRIER are left out, with a CrossbarWarning: `used` says
+    which ones entered. A deviance far above dof means that the law does not hold.
     Raises DataError for malformed data, data that do not determine both (1 sigma above half the value), an unknown tau_d,
     exponent 1 with "fokker-planck", and a p with xi (unsupported).
     """
     p = as_params(p)
-    start_state, tau = _single(p, state, exponent)
-    if method not in (None, "formula", "fokker-planck") or (method == "fokker-planck" and exponent == 1):
+    start_state, tau = single_junction(p, state, exponent)
+    data = switching_counts(v, width, switched, trials, p, start_state, tau, exponent, method)
+    if isinstance(data, Thermal):
+        x, used = solve(data)
+    else:
+        x, used = solve_tabulated(data), np.ones(data.s.size, dtype=bool)
+    kept = data.where(used)
+    warn_of_points_left_out(used, exponent)
+    i_c0, delta = np.exp(x)
+    name, v_c0, slope = threshold(p, start_state, float(i_c0))
+    to_v = np.diag([1 / slope, 1.0])
+    missing = {name: MISSING_PULSES, "delta": MISSING_PULSES}
+    covariance = to_v @ covariance_of_logarithms(kept.information(x), 1.0, (name, "delta"), missing) @ to_v
+    values = {name: v_c0, "delta": float(delta)}
+    return fit_of(with_switching(p, values), values, covariance, kept.deviance(x), used)
+
+
+def threshold(p: MTJParams, state: int, i_c0: float) -> tuple[str, float, float]:
+    """Name and value [V] of the critical voltage of leaving `state` at the current i_c0 [A], and d ln I / d ln V there."""
+    v_c0 = float(p.replace(i_c0_p=i_c0, i_c0_ap=i_c0).v_c0(state))
+    slope = float(current(-state * v_c0, p, state)[1]) * v_c0 / i_c0
+    return ("v_c0_p" if state > 0 else "v_c0_ap"), v_c0, slope
+
+
+def with_switching(p: MTJParams, values: Mapping[str, float]) -> MTJParams:
+    """The junction with fitted thresholds and barrier, at its own tau_d."""
+    return p.replace(**(dict(values) if p.tau_d is None else {**values, "tau_d": p.tau_d}))
+
+
+def switching_counts(v: npt.ArrayLike, width: npt.ArrayLike, switched: npt.ArrayLike, trials: npt.ArrayLike, p: MTJParams,
+                     state: int, tau: float, exponent: int, method: Method | None) -> Thermal | Tabulated:
+    """Counts of one direction and the law that they obey; arguments as `fit_switching`, tau the attempt time [s]."""
+    if method is not None:
+        one_of(method, ("fokker-planck", "formula"), "the method of a fit of switching is")
+    if (method == "fokker-planck" and exponent == 1):
         raise DataError(f"a fit of switching has the methods 'fokker-planck', of exponent 2 only, and 'formula'; got {method!r} "
                         f"with exponent {exponent}")
-    v, width, switched, trials = _counts(v, width, switched, trials)
-    if np.any(v * start_state > 0):
-        raise DataError(f"v has the sign that holds {'P' if start_state > 0 else 'AP'}: v < 0 switches P -> AP and v > 0 AP -> P")
-    amperes = np.abs(current(v, p, start_state)[0])
-    kept: Counts
+    volts, widths, numbers, totals = _counts(v, width, switched, trials)
+    if np.any(volts * state > 0):
+        raise DataError(f"v has the sign that holds {'P' if state > 0 else 'AP'}: v < 0 switches P -> AP and v > 0 AP -> P")
+    amperes = np.abs(current(volts, p, state)[0])
     if exponent == 1 or method == "formula":
-        data = Thermal(amperes=amperes, s=width / tau, switched=switched, trials=trials, exponent=exponent)
-        x, used = solve(data)
-        kept = data.where(used)
-    else:
-        kept = Tabulated(amperes=amperes, s=width / tau, switched=switched, trials=trials)
-        x, used = solve_tabulated(kept), np.ones(v.size, dtype=bool)
+        return Thermal(amperes=amperes, s=widths / tau, switched=numbers, trials=totals, exponent=exponent)
+    return Tabulated(amperes=amperes, s=widths / tau, switched=numbers, trials=totals)
+
+
+def warn_of_points_left_out(used: Mask, exponent: int) -> None:
+    """A CrossbarWarning in the caller's caller where not all points are thermally activated."""
     if not used.all():
         warnings.warn(f"{np.count_nonzero(~used)} of {used.size} points are left out: their barrier Delta (1 - i)^{exponent} is "
-                      f"below {LEAST_BARRIER:g}, beyond thermal activation", CrossbarWarning, stacklevel=2)
-    i_c0, delta = np.exp(x)
-    name = "v_c0_p" if start_state > 0 else "v_c0_ap"
-    v_c0 = float(p.replace(i_c0_p=i_c0, i_c0_ap=i_c0).v_c0(start_state))
-    slope = current(-start_state * v_c0, p, start_state)[1] * v_c0 / i_c0  # d ln I / d ln V
-    to_v = np.diag([1 / slope, 1.0])
-    missing = "pulses at more voltages, some of which switch now and then"
-    covariance = to_v @ _inverse(kept.information(x), 1.0, (name, "delta"), {name: missing, "delta": missing}) @ to_v
-    changes = {"delta": float(delta), name: v_c0} | ({} if p.tau_d is None else {"tau_d": p.tau_d})
-    return _fit(p.replace(**changes), {name: v_c0, "delta": float(delta)}, covariance, kept.deviance(x), used)
+                      f"below {LEAST_BARRIER:g}, beyond thermal activation", CrossbarWarning, stacklevel=3)
 
 
-def _single(p: MTJParams, state: npt.ArrayLike, exponent: int) -> tuple[int, float]:
+def single_junction(p: MTJParams, state: npt.ArrayLike, exponent: int) -> tuple[int, float]:
     """State and attempt time [s] of one junction."""
+    one_of(exponent, (2, 1), "the exponent of thermal activation is")
     states = np.unique(as_state(state))
     if p.shape or states.size != 1:
         raise DataError("a fit of switching describes one junction in one state: p must hold single numbers, and state be 'P' "
                         "or 'AP'")
-    if exponent not in (1, 2):
-        raise DataError(f"the exponent of thermal activation is 2 or 1, got {exponent!r}")
     if np.any(p.xi):
         raise DataError("a fit of switching does not know voltage-controlled anisotropy: set xi = 0")
     if exponent == 1:
@@ -290,10 +320,12 @@ def _counts(*data: npt.ArrayLike) -> list[Array]:
     names = ("voltages [V]", "pulse widths [s]", "numbers of pulses that switched", "numbers of trials")
     v, width, switched, trials = _joined([real_array(d, name) for d, name in zip(data, names, strict=True)],
                                          "v, width, switched and trials")
-    if not np.any(v):
-        raise DataError("a fit of switching needs voltages other than 0")
-    if not np.all(width > 0):
-        raise DataError("pulse widths [s] must be positive")
+    if not np.any(np.abs(v) > 1e-100) or np.abs(v).max() > 1e3:
+        raise DataError("a fit of switching needs voltages other than 0, of at most 1000 V")
+    if not np.all((width > 0) & (width <= LONGEST)):
+        raise DataError(f"pulse widths [s] must be positive and at most {LONGEST:g}")
+    if np.any(trials > 1e15):
+        raise DataError("numbers of trials must be at most 1e15")
     if not np.all((switched >= 0) & (switched <= trials) & (trials >= 1) & (switched % 1 == 0) & (trials % 1 == 0)):
         raise DataError("switched and trials must be whole numbers with 0 <= switched <= trials and trials >= 1 (numbers of "
                         "pulses, not shares)")

@@ -31,16 +31,21 @@ import scipy
 
 from crossbar import memory
 from crossbar.checks import real_array
-from crossbar.errors import DataError
+from crossbar.errors import ConvergenceError, DataError
 from crossbar.kernel import njit
 
 Array = npt.NDArray[np.float64]
 
-CELLS = 600     # volumes between theta = 0 and pi
-LANES = 32       # junctions side by side in the innermost loop
-RELATIVE = 0.02  # time step relative to the time passed ...
-CHANGE = 0.1    # ... and greatest change of ln(error) in a step, or twice this of ln(switched)
-DEAD = 1e-40    # a probability that nobody follows
+CELLS = 600          # volumes between theta = 0 and pi, at least
+MOST_CELLS = 40_000  # and at most, where their number is not given
+TOLERANCE = 0.01     # of log10 of a probability ...
+FOLLOWED = 1e-30     # ... above this
+FOLLOWED_BY_MEAN = 1e-3  # ... and in a mean time
+LANES = 32           # junctions side by side in the innermost loop
+RELATIVE = 0.02      # time step relative to the time passed ...
+CHANGE = 0.1         # ... and greatest change of ln(error) in a step, or twice this of ln(switched)
+DEAD = 1e-40         # an error that nobody follows
+NEVER = 1e-250       # and a probability to be switched: a step too long now leaves its traces for long
 POLE = 0.43586652150845967  # root of 6 g^3 - 18 g^2 + 9 g - 1
 _A, _B = (1 - 3 * POLE) / POLE, (0.5 - 3 * POLE + 3 * POLE ** 2) / POLE ** 2
 WEIGHTS = (_B, -_A - 2 * _B, 1 + _A + _B)  # R(x) = sum_j WEIGHTS[j] w^(j + 1), w = 1 / (1 - POLE x)
@@ -64,21 +69,75 @@ class Evolution:
     log_odds: Array
 
 
-def evolve(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike, *, cells: int = CELLS, step: float = 1.0) -> Evolution:
+def evolve(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike, *, cells: int | None = None,
+           step: float = 1.0) -> Evolution:
     """Solve (1) for junctions of overdrive `i` and stability `delta`, which broadcast to (n,), up to the times `s`.
 
-    s : (k,) increasing, positive, in units of tau_D. cells : even. step : scales the time steps, for studies of convergence.
-    O(n cells log(s)) time. Raises DataError for bad values, SizeError if the cells' masses would not fit in memory.
+    Parameters
+    ----------
+    i : number or (n,). Overdrive, from -1e6 to 1e6 [1].
+    delta : number or (n,). Thermal stability, from 1e-6 to 1e6 [1].
+    s : (k,) increasing, in units of tau_D, from 1e-15 to 1e15.
+    cells : even number of volumes. None: CELLS, and more until log10 of every probability above FOLLOWED is right to
+        TOLERANCE.
+    step : scales the time steps, from 0.01 to 100, for studies of convergence.
+
+    Takes O(n cells log(s)) time. Raises DataError for bad values, SizeError if the cells' masses would not fit in memory, and
+    ConvergenceError where MOST_CELLS are too few.
+
+    >>> e = evolve(5.0, 40.0, [0.1, 1.0])   # a pulse five times the critical current
+    >>> print(f"log10 P = {np.log10(e.switched[0, 0]):.1f}, log10(1 - P) = {np.log10(e.error[1, 0]):.1f}")
+    log10 P = -13.1, log10(1 - P) = -1.5
     """
     over, stability, times = _checked(i, delta, s)
-    if cells < 16 or cells % 2:
-        raise DataError(f"the number of cells must be even and at least 16, got {cells}")
-    blocks = -(-over.size // LANES)
-    memory.require(f"Fokker-Planck, {over.size} junctions of {cells} cells,", 8.0 * 8 * cells * LANES * blocks)
+    step = _scale(step)
+    if cells is None:
+        return _refined(over, stability, times, step, FOLLOWED)
+    return _evolve(over, stability, times, _even(cells), step)
+
+
+def _refined(over: Array, stability: Array, times: Array, step: float, followed: float) -> Evolution:
+    """The evolution on as many cells as the tolerance of probabilities above `followed` takes.
+
+    The scheme is of second order, so that the difference of two grids tells the error of the finer one.
+    """
+    widths = 2 * int(np.ceil(3 * np.pi * np.sqrt(stability.max())))  # six cells within 1 / sqrt(Delta), the width of a well
+    cells = max(CELLS, widths)
+    coarse = _logs(_evolve(over, stability, times, 2 * (cells // 4), step), followed)
+    ratio = cells / (2 * (cells // 4))
+    trace = []
+    while True:
+        evolution = _evolve(over, stability, times, cells, step)
+        fine = _logs(evolution, followed)
+        off = float(np.abs(fine - coarse).max() / (ratio ** 2 - 1))
+        trace.append((cells, off))
+        if off <= TOLERANCE:
+            return evolution
+        if cells == MOST_CELLS:
+            raise ConvergenceError(
+                f"Fokker-Planck: {cells} cells leave log10 of a probability uncertain by {off:.2g} (overdrives from "
+                f"{over.min():.4g} to {over.max():.4g}, Delta up to {stability.max():.4g}); switching_probability has a "
+                "table for such pulses, or give cells", trace)
+        wanted = np.clip(1.1 * np.sqrt(off / TOLERANCE), 2.0, 4.0) * cells
+        finer = min(2 * int(np.ceil(wanted / 2)), MOST_CELLS)
+        ratio = finer / cells
+        cells, coarse = finer, fine
+
+
+def _logs(evolution: Evolution, least: float) -> Array:
+    """log10 of both probabilities, those below `least` as if they were that."""
+    return np.log10(np.maximum([evolution.switched, evolution.error], least))
+
+
+def _evolve(over: Array, stability: Array, times: Array, cells: int, step: float) -> Evolution:
+    """`evolve` on a grid of so many cells."""
+    width = min(LANES, 8 * -(-over.size // 8))
+    blocks = -(-over.size // width)
+    memory.require(f"Fokker-Planck, {over.size} junctions of {cells} cells,", 8.0 * 8 * cells * width * blocks)
     order = np.argsort(over, kind="stable")  # junctions of a block share their time steps
-    lanes = np.resize(order, (blocks, LANES))
+    lanes = np.resize(order, (blocks, width))
     z, down, up, mass, log_odds = _discretised(over[lanes], stability[lanes], cells)
-    switched, error = np.empty((2, blocks, times.size, LANES))
+    switched, error = np.empty((2, blocks, times.size, width))
     first = min(1e-3 / (1 + np.abs(over).max()), times[0])
     nodes = np.union1d(np.geomspace(first, times[-1], 2 + int(25 * np.log(times[-1] / first))), times)
     wanted = np.isin(nodes, times)
@@ -107,7 +166,7 @@ def mean_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
     if np.any(real_array(i, "overdrive i") < 0):
         raise DataError("a mean switching time needs i >= 0: a current that stabilises the state holds it")
     s = np.geomspace(1e-3, 300, 500)
-    e = evolve(i, delta, s)
+    e = _refined(*_checked(i, delta, s), 1.0, FOLLOWED_BY_MEAN)
     done, left = e.switched * (1 + np.exp(e.log_odds)), e.error - np.exp(e.log_odds) * e.switched  # P / P(infinity), 1 - that
     left = np.maximum(left, 0)
     last = cumulative_hazard(done[-2:], left[-2:])
@@ -125,9 +184,28 @@ def _checked(i: npt.ArrayLike, delta: npt.ArrayLike, s: npt.ArrayLike) -> tuple[
     good = np.isfinite(over) & np.isfinite(stability) & (stability > 0)
     if over.ndim != 1 or over.size == 0 or not good.all():
         raise DataError("overdrive must be finite, Delta finite and positive; numbers or (n,)")
+    if np.abs(over).max() > 1e6 or stability.min() < 1e-6 or stability.max() > 1e6:
+        raise DataError("overdrive i must lie between -1e6 and 1e6, Delta between 1e-6 and 1e6")
     if times.size == 0 or not np.isfinite(times).all() or times[0] <= 0 or (np.diff(times) <= 0).any():
         raise DataError("the times s must be finite, positive and increasing")
+    if times[0] < 1e-15 or times[-1] > 1e15:
+        raise DataError("the times s must lie between 1e-15 and 1e15, in units of tau_D")
     return over, stability, times
+
+
+def _even(cells: int) -> int:
+    """A number of cells. Raises DataError."""
+    if not isinstance(cells, int | np.integer) or isinstance(cells, bool) or not 16 <= cells <= 10 ** 7 or cells % 2:
+        raise DataError(f"the number of cells must be even, at least 16 and at most 1e7, got {cells!r:.80}")
+    return int(cells)
+
+
+def _scale(step: float) -> float:
+    """A factor of the time steps. Raises DataError."""
+    scale = real_array(step, "the scale of the time steps, step,")
+    if scale.ndim or not 0.01 <= scale <= 100:
+        raise DataError(f"the scale of the time steps, step, must be a number between 0.01 and 100, got {step!r}")
+    return float(scale)
 
 
 def _discretised(i: Array, delta: Array, cells: int) -> tuple[Array, Array, Array, Array, Array]:
@@ -182,7 +260,7 @@ def _march(mass, down, up, nodes, wanted, relative, change, switched, error):  #
                 after += mass[half + c, l]
             if before > DEAD:
                 rate = max(rate, np.log(stayed[l] / before) / span)
-            if after > gone[l] > DEAD:
+            if after > gone[l] > NEVER:
                 rate = max(rate, 0.5 * np.log(after / gone[l]) / span)
             stayed[l], gone[l] = before, after
         if wanted[n]:

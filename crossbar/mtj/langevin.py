@@ -30,7 +30,7 @@ from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
 from crossbar.kernel import njit, prange
 from crossbar.mtj.streams import LANES, direction, exponential, make_streams, next_word
-from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
+from crossbar.mtj.waveforms import Array, Value, Waveform, affordable, count, number, packed, sample, unpacked
 
 STEP = 0.1      # largest (1 + |i| + 1 / Delta) h: write errors are then right to a per cent of themselves
 COARSEST = 1.0  # and what is refused
@@ -92,7 +92,7 @@ class AxialCells:
         probe = sample(i, self.time + duration * np.linspace(0.0, 1.0, 65 if callable(i) else 1), self.n, "overdrive i")
         turns = duration * self._rate(probe)
         if steps is None:
-            steps = max(math.ceil(turns / STEP), 1)
+            steps = max(math.ceil(affordable(turns / STEP, self.n)), 1)
         steps = count(steps, "number of steps")
         h = duration / (steps * self.tau_d)
         blocks = self._z.shape[0]

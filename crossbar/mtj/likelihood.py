@@ -7,7 +7,7 @@ gradient vanishes. Hence Fisher scoring from the best point of a coarse scan and
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,21 @@ LEAST_OVERDRIVE = 0.02  #: of the highest pulse, in a fit with the table
 MARGIN = 1e-3  #: of ln I_c0 and ln Delta from the ends of the table
 STEP = 1e-4  #: of ln I_c0 and ln Delta, in slopes from the table
 SETTLED = 1e-4  #: squared distance from the maximum [sigma^2]
+
+
+class Likelihood(Protocol):
+    """What its maximum is sought with."""
+
+    @property
+    def trials(self) -> Array: ...
+
+    def loss(self, x: Array) -> float: ...
+
+    def gradient(self, x: Array) -> Array: ...
+
+    def information(self, x: Array) -> Array: ...
+
+    def distance(self, x: Array) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -215,7 +230,18 @@ def solve_tabulated(data: Tabulated) -> Array:
     return x
 
 
-def _score(data: Tabulated, x: Array) -> tuple[Array, bool]:
+def maximise(data: Likelihood, x: Array) -> Array:
+    """The maximum that lies near x, of any number of coordinates. Raises DataError where there is none."""
+    x, settled = _score(data, x)
+    if not settled:
+        x, settled = _polish(data, x)
+    if not settled or not np.isfinite(data.loss(x)):
+        raise DataError("the likelihood of these switching counts has no maximum where the law holds; look at the signs, at "
+                        "tau_d and at the pulse widths")
+    return x
+
+
+def _score(data: Likelihood, x: Array) -> tuple[Array, bool]:
     """Fisher's scoring, damped where it does not lower the loss; and whether it settled."""
     loss, damping, total = data.loss(x), 1e-3, np.sum(data.trials)
     for _ in range(100):
@@ -233,13 +259,14 @@ def _score(data: Tabulated, x: Array) -> tuple[Array, bool]:
     return x, data.distance(x) < SETTLED
 
 
-def _polish(data: Tabulated, x: Array) -> tuple[Array, bool]:
+def _polish(data: Likelihood, x: Array) -> tuple[Array, bool]:
     """The minimum of the loss by Nelder and Mead's simplex, in units of sigma; and whether it settled."""
     scale, total = np.sqrt(np.diag(data.information(x))) + 1e-6, np.sum(data.trials)
     share, axes = np.linalg.eigh(data.information(x) / np.outer(scale, scale))
     unit = (axes / np.sqrt(np.maximum(share, 1e-6))) / scale[:, None]
     base = data.loss(x)
-    result = scipy.optimize.minimize(lambda z: total * (data.loss(x + unit @ z) - base), np.zeros(2), method="Nelder-Mead",
-                                     options={"xatol": SETTLED ** 0.5 / 2, "fatol": SETTLED, "maxiter": 600,
-                                              "initial_simplex": [[0, 0], [1, 0], [0, 1]]})
+    simplex = np.vstack((np.zeros(x.size), np.eye(x.size)))
+    result = scipy.optimize.minimize(lambda z: total * (data.loss(x + unit @ z) - base), np.zeros(x.size), method="Nelder-Mead",
+                                     options={"xatol": SETTLED ** 0.5 / 2, "fatol": SETTLED, "maxiter": 300 * x.size,
+                                              "initial_simplex": simplex})
     return x + unit @ result.x, bool(result.success)

@@ -37,7 +37,7 @@ from crossbar.mtj.macrospin import Macrospin, Polarizer, boltzmann, unit_vectors
 from crossbar.mtj.parameters import GAMMA
 from crossbar.mtj.presets import Params, as_params
 from crossbar.mtj.streams import LANES, make_streams
-from crossbar.mtj.waveforms import Array, Value, Waveform, count, number, packed, sample, unpacked
+from crossbar.mtj.waveforms import Array, Value, Waveform, affordable, count, number, packed, sample, unpacked
 from crossbar.summaries import short_repr
 from crossbar.units import E_CHARGE, HBAR, MU_0
 
@@ -101,6 +101,8 @@ def integrate(spin: Macrospin, drive: Waveform | Drive, duration: float, n: int,
     progress : show a bar for runs of more than a few seconds, on a terminal.
     Raises DataError for bad values and shapes or too large a dt, SizeError if the frames would not fit in memory.
     """
+    if not isinstance(spin, Macrospin):
+        raise DataError(f"spin must be an xb.mtj.Macrospin, not {type(spin).__name__}")
     if not isinstance(drive, Drive):
         drive = Drive(currents=(drive,))
     given = (drive.currents, drive.slopes)
@@ -169,6 +171,8 @@ def junction_macrospin(p: Params, *, b_ext: npt.ArrayLike = (0.0, 0.0, 0.0), fie
     field = real_array(b_ext, "the external field [T]")
     if field.shape != (3,):
         raise DataError(f"the external field b_ext has three components [T], got shape {field.shape}")
+    if not np.all(np.abs(real_array(field_like, "the field-like torque, field_like,")) <= 1e3):
+        raise DataError("the field-like torque of a junction, field_like = b / a, must lie between -1000 and 1000")
     demag = MU_0 * p.magnetization
     axial = 2 * p.interface_anisotropy / (np.asarray(p.thickness) * p.magnetization) - demag * p.n_z
     at_p, at_ap = 1 / np.asarray(p.eta_p), 1 / np.asarray(p.eta_ap)
@@ -187,7 +191,7 @@ def _run(spin: Macrospin, channels: Channels, varying: bool, duration: float, n:
     memory.require(f"{n} trajectories at {frames + 1} times", 24.0 * n * (frames + 1) + 8.0 * 60 * blocks * LANES)
     probe = np.linspace(0, duration, 257) if varying else np.zeros(1)
     limit = WORST / (GAMMA * max(_largest_field(spin, channels(probe[k:k + 1])) for k in range(probe.size)))
-    steps = _steps(spin, limit, duration, dt, frames)
+    steps = _steps(spin, limit, duration, dt, frames, n)
     dt = duration / steps
     words = make_streams(n, generator(rng))
     axis = np.array(spin.polarizers[0].direction if spin.polarizers else (0.0, 0.0, 1.0))
@@ -231,7 +235,8 @@ def _check(spin: Macrospin, duration: float, n: int, state: npt.ArrayLike, frame
     count(n, "number of trajectories n")
     count(frames, "number of frames")
     number(duration, "duration [s]")
-    if np.shape(state) not in ((), (n,)) or not np.all(np.isin(state, (1, -1))):
+    states = real_array(state, "the start state, +1 or -1")
+    if states.shape not in ((), (n,)) or not np.all(np.isin(states, (1, -1))):
         raise DataError("the start state is +1 (parallel) or -1 (antiparallel), one number or one per trajectory, got "
                         f"{state!r:.80}")
     if number(threshold, "latch's threshold", -np.finfo(float).tiny) >= 1:
@@ -240,7 +245,7 @@ def _check(spin: Macrospin, duration: float, n: int, state: npt.ArrayLike, frame
         raise DataError(f"the parameters describe {spin.size} trajectories, n = {n} are wanted")
 
 
-def _steps(spin: Macrospin, limit: float, duration: float, dt: float | None, frames: int) -> int:
+def _steps(spin: Macrospin, limit: float, duration: float, dt: float | None, frames: int, n: int) -> int:
     """Number of steps: even per frame, for they draw their noise in pairs. `limit`: largest dt that is allowed [s]."""
     alpha = np.asarray(spin.alpha)
     diffusion = 2 * GAMMA * np.max(alpha * spin.thermal_field)  # mean square angle per time and axis [1/s]
@@ -251,7 +256,9 @@ def _steps(spin: Macrospin, limit: float, duration: float, dt: float | None, fra
     elif number(dt, "time step dt [s]") > limit:
         raise DataError(f"dt = {dt:.3g} s is too large: gamma B dt <= {WORST} allows at most {limit:.3g} s; {best:.3g} s is "
                         "recommended")
-    return 2 * frames * math.ceil(duration / (2 * frames * dt) * (1 - 1e-12))
+    with np.errstate(over="ignore"):
+        pairs = np.float64(duration) / (2 * frames * dt)
+    return 2 * frames * math.ceil(affordable(float(pairs), 2 * frames * n) * (1 - 1e-12))
 
 
 def _start(m0: npt.ArrayLike, n: int) -> Array:

@@ -55,6 +55,8 @@ class Polarizer:
             object.__setattr__(self, name, _values(getattr(self, name), f"polarizer's {name}"))
         if not np.all(np.abs(self.asymmetry) < 1):
             raise DataError("a polarizer's asymmetry must lie between -1 and 1")
+        if not np.all(np.abs(self.field_like) <= 1e12):
+            raise DataError("a polarizer's field_like = b / a must lie between -1e12 and 1e12")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +87,8 @@ class Macrospin:
             if not isinstance(vector, (tuple, list)) or len(vector) != 3:
                 raise DataError(f"a macrospin's {name} has three components, each a number or one value per trajectory [T]")
             object.__setattr__(self, name, tuple(_values(x, f"macrospin's {name} [T]") for x in vector))
+        if not isinstance(self.polarizers, tuple | list) or not all(isinstance(p, Polarizer) for p in self.polarizers):
+            raise DataError("a macrospin's polarizers are a tuple of xb.mtj.Polarizer(...)")
         if len(self.polarizers) > 2:
             raise DataError(f"a macrospin has at most two polarizers, got {len(self.polarizers)}")
         sizes = {np.size(x) for x in self._everything() if np.ndim(x)}

@@ -41,6 +41,7 @@ Value = float | Array
 
 GAMMA = 1.76e11  #: gyromagnetic ratio of the free layer [rad/(s T)]
 T_REF = 300.0    #: temperature at which the parameters are given [K]
+LEAST = 1e-100   #: of any positive parameter, in its unit
 T_CURIE = 1420.0  #: of the free layer [K], in the scaling of M_s
 
 
@@ -295,9 +296,22 @@ class MTJParams:
         return np.broadcast_shapes(*(np.shape(getattr(self, e.name)) for e in fields(self)))
 
     def i_c0(self, state: npt.ArrayLike) -> Array:
-        """Critical current [A] that a junction in `state`, what `as_state` accepts, must carry to leave it; broadcast shape."""
-        self.need("i_c0_p", "i_c0_ap", what="a critical current")
-        return np.where(as_state(state) > 0, np.asarray(self.i_c0_p), np.asarray(self.i_c0_ap))
+        """Critical current [A] that a junction in `state`, what `as_state` accepts, must carry to leave it; broadcast shape.
+
+        Raises DataError where that of a state which occurs is unknown.
+        """
+        states = as_state(state)
+        self.need(*_thresholds_out_of(states), what="a critical current")
+        return self._critical_current(states)
+
+    def _critical_current(self, states: npt.NDArray[Any]) -> Array:
+        """I_c0 [A] of states +1 and -1, NaN where it is unknown."""
+        out_of_p, out_of_ap = (np.nan if x is None else np.asarray(x) for x in (self.i_c0_p, self.i_c0_ap))
+        return np.where(states > 0, out_of_p, out_of_ap)
+
+    def need_switching(self, state: npt.ArrayLike, *, what: str = "switching") -> None:
+        """Raise DataError where delta, tau_d or the I_c0 of leaving `state` is unknown; `what` begins the message."""
+        self.need("delta", "tau_d", *_thresholds_out_of(as_state(state)), what=what)
 
     def v_c0(self, state: npt.ArrayLike) -> Array:
         """Critical voltage [V], (5): its magnitude, of the broadcast shape; V < 0 switches P -> AP and V > 0 AP -> P.
@@ -369,6 +383,11 @@ class MTJParams:
             return cls(**joined)
 
 
+def _thresholds_out_of(states: npt.NDArray[Any]) -> list[str]:
+    """Names of the critical currents that junctions in these states, +1 and -1, must carry to leave them."""
+    return [name for name, present in (("i_c0_p", states > 0), ("i_c0_ap", states < 0)) if np.any(present)]
+
+
 def _damping(tau_d: Value, rate: Array) -> Array:
     """alpha < 1 of alpha + 1/alpha = tau_d gamma mu_0 H_k, (3)."""
     product = tau_d * rate
@@ -399,6 +418,8 @@ def _check(params: MTJParams, name: str, bounds: Mapping[str, Any]) -> None:
     if array.size == 0:
         raise DataError(f"MTJ parameter {name} is empty")
     low, high = bounds["low"], bounds["high"]
+    if low == 0 and not bounds["closed"] and np.any((array > 0) & (array < LEAST)):
+        raise DataError(f"MTJ parameter {name} must be positive, at least {LEAST:g} [{bounds['unit']}]")
     good = (array >= low if bounds["closed"] else array > low) & (np.isfinite(array) | (bounds["infinite"] & (array == np.inf)))
     good &= array <= high
     if not good.all():

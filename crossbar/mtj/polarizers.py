@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,12 @@ import scipy
 from crossbar import memory
 from crossbar.checks import generator, real_array
 from crossbar.errors import DataError
+from crossbar.mtj.arguments import MOST
 from crossbar.mtj.llgs import Drive, integrate
 from crossbar.mtj.macrospin import Macrospin, Polarizer, unit_vectors
 from crossbar.mtj.parameters import GAMMA
 from crossbar.mtj.variation import Law, check_law, scattered
+from crossbar.mtj.waveforms import count
 from crossbar.units import E_CHARGE, HBAR
 
 Array = npt.NDArray[np.float64]
@@ -104,11 +106,14 @@ class TwoPolarizerNeuron:
             if name in _POSITIVE and not np.all(np.asarray(value) > 0):
                 raise DataError(f"a neuron's {name} must be above 0, got {np.min(value):.6g}")
         for name in ("anisotropy", "field"):
-            if np.ndim(vector := getattr(self, name)) == 0 or len(vector) != 3:
+            vector = getattr(self, name)
+            if not isinstance(vector, tuple | list | np.ndarray) or np.size(vector[:1]) == 0 or len(vector) != 3:
                 raise DataError(f"a neuron's {name} has three components, each a number or one value per device [T]")
             object.__setattr__(self, name, tuple(finite(x, f"a neuron's {name} [T]") for x in vector))
         for name in ("p_1", "p_2"):
             object.__setattr__(self, name, tuple(unit_vectors(getattr(self, name), f"a neuron's {name}").tolist()))
+        if np.shape(self.p_1) != (3,) or np.shape(self.p_2) != (3,):
+            raise DataError("a neuron's p_1 and p_2 are directions of three components")
         if abs(np.dot(self.p_1, self.p_2)) > 1e-9:
             raise DataError("p_2 reads the bell only at right angles to p_1")
         if np.any(np.asarray(self.polarization) > 1) or np.any(np.asarray(self.temperature) < 0):
@@ -177,7 +182,8 @@ def sample_neurons(neuron: TwoPolarizerNeuron, n: int, rng: np.random.Generator,
     All causes are drawn, so that none moves another's draws.
     Raises DataError for a sigma beyond [0, 1], P above 1, and where the normal law gives 0 or less (the lognormal cannot).
     """
-    if not isinstance(n, (int, np.integer)) or n < 1 or neuron.shape not in ((), (n,)):
+    _neuron(neuron)
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 1 <= n <= MOST or neuron.shape not in ((), (n,)):
         raise DataError(f"{n!r} neurons cannot be drawn around nominal ones of shape {neuron.shape}")
     check_law(distribution)
     memory.require(f"{n} neurons", 200.0 * n)
@@ -222,9 +228,11 @@ def transfer(neuron: TwoPolarizerNeuron, currents: npt.ArrayLike, rng: np.random
     Devices that differ: transfer(sample_neurons(...), ...). dt [s] and progress are those of `integrate`. Raises DataError
     for bad currents or repeats, SizeError if the trajectories would not fit in memory.
     """
+    _neuron(neuron)
     currents = np.atleast_1d(finite(currents, "input currents [A]"))
-    if not isinstance(repeats, (int, np.integer)) or repeats < 1:
-        raise DataError(f"the repeats are a whole number of at least 1, got {repeats!r}")
+    if np.abs(currents).max() > 1e6:
+        raise DataError(f"input currents are at most 1e6 A, got {np.abs(currents).max():.3g}")
+    repeats = count(repeats, "number of repeats")
     shape = (*neuron.shape, currents.size, int(repeats))
     memory.require("reads of neurons", 300.0 * math.prod(shape))
     spin = neuron.macrospin(currents.size * int(repeats))
@@ -242,6 +250,12 @@ def finite(value: npt.ArrayLike, what: str) -> Value:
     if array.ndim > 1 or array.size == 0 or not np.all(np.isfinite(array)):
         raise DataError(f"{what} must be a finite number, or a row of them, got shape {array.shape}")
     return float(array) if array.ndim == 0 else array
+
+
+def _neuron(neuron: Any) -> None:
+    """Raise DataError for what is no neuron."""
+    if not isinstance(neuron, TwoPolarizerNeuron):
+        raise DataError(f"neuron must be an xb.mtj.TwoPolarizerNeuron, not {type(neuron).__name__}")
 
 
 def column(value: npt.ArrayLike) -> Array:

@@ -1,5 +1,7 @@
 """Published sets of parameters, whose names stand for them; any set as a table for people."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -61,7 +63,7 @@ def as_params(p: Params) -> MTJParams:
         return p
     if isinstance(p, str):
         return PRESETS[p]
-    raise DataError(f"junctions are MTJParams, or the name of a preset, not {type(p).__name__}; "
+    raise DataError(f"p must be MTJParams, or the name of a preset, not {type(p).__name__}; "
                     f"there are {', '.join(PRESETS)}")
 
 
@@ -92,7 +94,7 @@ def summary(p: Params) -> str:
     rows += [("Delta", p.delta, "1"), ("tau_D", p.tau_d, "s"), ("alpha", p.alpha, "1")]
     for arrow, i_c0, state in (("P -> AP", p.i_c0_p, 1), ("AP -> P", p.i_c0_ap, -1)):
         rows.append((f"I_c0 {arrow}", i_c0, "A"))
-        known = p.i_c0_p is not None and p.i_c0_ap is not None and np.all(p.i_c0(state) > 0)
+        known = i_c0 is not None and np.all(np.asarray(i_c0) > 0)
         rows.append((f"V_c0 {arrow}", p.v_c0(state) if known else None, "V"))
     return "\n".join(f"{name:<14} {_range(value, unit)}" for name, value, unit in rows)
 

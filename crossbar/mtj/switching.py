@@ -14,13 +14,15 @@ Gaussian and the rest of the way deterministic:
 
     1 - P = 1 - exp{-Delta C (i - 1) / (i exp[2 (i - 1) s] - 1)}                                                        (2)
 
-with Butler's C = pi^2 / 4, or ("flow") C = 2^(2i/(i+1)) ((i-1)/i)^(2/(i+1)), which is (2) with the exact time from a small
-x = 1 - z to the equator under dz/ds = (1 - z^2)(z - i):  2 (i-1) s = ln(1/x) + (i-1)/(i+1) ln 2 - 2/(i+1) ln(i/(i-1)).
+with Butler's C = pi^2 / 4, or ("flow") C = 2 x exp[2 (i - 1) s], where x = 1 - z is the start from which the flow dz/ds =
+(1 - z^2)(z - i) just reaches the equator:  2 (i-1) s = ln(1/x) + (i-1)/(i+1) ln(2-x) - 2/(i+1) ln(i/(i-1+x)). For pulses that
+are not short, C = 2^(2i/(i+1)) ((i-1)/i)^(2/(i+1)).
 Mean switching time of (2) for large i (Sun, Phys. Rev. B 62, 570 (2000)): <s> = [gamma_E + ln(pi^2 Delta / 4)] / [2 (i - 1)].
 
 Neither holds near i = 1, nor (1) for pulses of a few tau_D, whose way over the barrier takes as long. The default,
 `method="fokker-planck"` (crossbar.mtj.table), is smooth and right throughout. `method="formula"` bridges
-|i - 1| < 2 / sqrt(Delta) by interpolating ln(-ln(1 - P)) linearly in i: continuous, but there a rough guess.
+|i - 1| < 2 / sqrt(Delta) by interpolating ln(-ln(1 - P)) linearly in i: continuous, but there a rough guess. Neither falls
+as a voltage or a width rises.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from crossbar import memory
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj import table
+from crossbar.mtj.arguments import LONGEST, one_of, within
 from crossbar.mtj.conduction import as_state, current
 from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.mtj.parameters import MTJParams
@@ -59,22 +62,27 @@ def overdrive(v: npt.ArrayLike, p: Params, state: npt.ArrayLike) -> Array:
 def axial_drive(v: npt.ArrayLike, p: Params) -> Array:
     """The i of `AxialCells`, whose z = +1 is P whatever the state: towards AP for v < 0 (over I_c0 out of P), towards P for v > 0
     (over I_c0 out of AP). Raises DataError as `overdrive`."""
-    return np.where(np.asarray(v) < 0, overdrive(v, p, 1), -overdrive(v, p, -1))
+    volts = real_array(v, "voltage v [V]")
+    return np.where(volts < 0, overdrive(volts, p, 1), -overdrive(volts, p, -1))
 
 
 def thermal_rate(i: npt.ArrayLike, delta: npt.ArrayLike, exponent: int = 2, *, tau_d: npt.ArrayLike = TAU_0) -> Array:
     """Escape rate in units of 1 / tau_D, (1); 0 at |i| >= 1. exponent 1 needs `tau_d` [s], as its attempt time is fixed."""
-    i, delta = np.asarray(i, dtype=float), np.asarray(delta, dtype=float)
+    i, delta = within(i, "overdrive i", -1e300, 1e300), within(delta, "Delta", 0, 1e9)
+    one_of(exponent, (2, 1), "the exponent of the energy barrier is")
+    attempt = within(tau_d, "tau_d [s]", 0, 1e9)
+    _fitting(i=i, delta=delta, tau_d=attempt)
     if exponent == 1:
-        return np.asarray(tau_d) / TAU_0 * np.exp(-delta * (1 - np.minimum(i, 1)))
-    if exponent != 2:
-        raise DataError(f"the exponent of the energy barrier is 2 or 1, not {exponent}")
+        return attempt / TAU_0 * np.exp(-delta * (1 - np.minimum(i, 1)))
     inside = np.clip(i, -1, 1)
     return np.sqrt(delta / np.pi) * (1 - inside ** 2) * (1 - inside) * np.exp(-delta * (1 - inside) ** 2)
 
 
 def precessional_error(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, constant: Constant = "flow") -> Array:
-    """Write-error rate 1 - P of (2) for i > 1, pulse width s = t / tau_D."""
+    """Write-error rate 1 - P of (2) for i > 1, pulse width s = t / tau_D. Raises DataError elsewhere."""
+    one_of(constant, ("flow", "butler"), "the constant is")
+    i, s, delta = within(i, "overdrive i", -1e9, 1e9), within(s, "width s", 0, 1e30), within(delta, "Delta", 0, 1e9)
+    _fitting(i=i, s=s, delta=delta)
     return -np.expm1(-_poles_share(i, s, delta, constant))
 
 
@@ -83,10 +91,11 @@ def mean_switching_time(i: npt.ArrayLike, delta: npt.ArrayLike) -> Array:
 
     Raises DataError elsewhere; `mean_time` solves the Fokker-Planck equation for any i >= 0.
     """
-    i = np.asarray(i, dtype=float)
+    i, delta = within(i, "overdrive i", -1e300, 1e300), within(delta, "Delta", 0, 1e9, above=True)
+    _fitting(i=i, delta=delta)
     if not np.all(i > 1):
         raise DataError("the mean switching time of Sun's formula is for i > 1; mean_time has the others")
-    return (np.euler_gamma + np.log(np.pi ** 2 / 4 * np.asarray(delta))) / (2 * (i - 1))
+    return (np.euler_gamma + np.log(np.pi ** 2 / 4 * delta)) / 2 / (i - 1)
 
 
 def switching_probability(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike,
@@ -167,14 +176,14 @@ def retention_time(p: Params, failure: npt.ArrayLike = 1e-9) -> Array:
 def _reduced(v: npt.ArrayLike, width: npt.ArrayLike, p: Params, state: npt.ArrayLike) -> tuple[Array, Array, Array]:
     """Overdrive i, width s = t / tau_D and Delta under the voltage, of shapes that broadcast."""
     p = as_params(p)
-    p.need("delta", "tau_d", "i_c0_p", "i_c0_ap", what="switching")
     volts, width, state = real_array(v, "voltage v [V]"), real_array(width, "pulse width [s]"), as_state(state)
+    p.need_switching(state)
     shape = _fitting(v=volts, width=width, state=state, parameters=_blank(p))
     memory.require("switching of junctions", 100.0 * np.prod(shape, dtype=float))
     if not (np.abs(volts) <= 1e3).all():
         raise DataError("voltage v must be a number of volts, at most 1000; cells that no terminal reaches have NaN")
-    if not (np.isfinite(width) & (width >= 0)).all():
-        raise DataError("pulse width must be finite and at least 0 [s]")
+    if not ((width >= 0) & (width <= LONGEST)).all():
+        raise DataError(f"pulse width must be finite, at least 0 and at most {LONGEST:g} [s]")
     return _under(current(volts, p, state)[0], volts, width, p, state)
 
 
@@ -184,7 +193,7 @@ def _under(amperes: Array, volts: Array, width: Array, p: MTJParams, state: npt.
     if not np.all(left > 0):
         raise DataError(f"voltages up to {np.abs(volts).max():.3g} V take all of the anisotropy (xi), no barrier is left; use "
                         "simulate_llgs")
-    i = -state * amperes / (np.where(state > 0, p.i_c0_p, p.i_c0_ap) * left)  # type: ignore[arg-type]
+    i = -state * amperes / (p._critical_current(state) * left)
     rest = _stable(np.asarray(p.delta))
     delta = rest * left
     if np.any(p.xi):  # the density starts at rest, not under the voltage: the Delta that gives the variance of both together
@@ -214,38 +223,69 @@ def switched_by(amperes: Array, volts: Array, width: Array, p: MTJParams, state:
 
 def _switched(i: Array, s: Array, delta: Array, p: MTJParams, method: Method, exponent: int, constant: Constant,
               quick: bool = False) -> tuple[Array, Array]:
+    one_of(method, ("fokker-planck", "formula"), "method is")
+    one_of(exponent, (2, 1), "the exponent of the energy barrier is")
+    one_of(constant, ("flow", "butler"), "the constant is")
     if method == "fokker-planck" and (exponent, constant) != (2, "flow"):
         raise DataError("exponent and constant choose among the closed formulas: they need method='formula'")
     if method == "formula":
         return _formula(i, s, delta, exponent, constant, np.asarray(p.tau_d))
-    if method != "fokker-planck":
-        raise DataError(f"method is 'fokker-planck' or 'formula', not {method!r}")
     low, high = table.DELTA
+    if not np.all(np.isfinite(i)):
+        raise DataError("the overdrives I / I_c0 must be finite: look at r_p, i_c0 and the voltages")
     if not np.all((delta >= low) & (delta <= high)):
         raise DataError(f"the table reaches from Delta {low:g} to {high:g}, these junctions from {delta.min():.3g} to "
                         f"{delta.max():.3g} under their voltages; use crossbar.mtj.evolve, or method='formula'")
-    switched, error = table.load().probabilities(np.minimum(i, table.I_MAX), s, delta, quick=quick)
-    if (strong := np.broadcast_to(i > table.I_MAX, switched.shape)).any():
-        i, s, delta = (np.broadcast_to(x, strong.shape)[strong] for x in (i, s, delta))
-        far = precessional_error(i, s, delta)
-        switched[strong], error[strong] = 1 - far, far
-    return switched, error
+    return table.load().probabilities(i, s, delta, quick=quick)
 
 
 def _formula(i: Array, s: Array, delta: Array, exponent: int, constant: Constant, tau_d: Array) -> tuple[Array, Array]:
-    """(P, 1 - P) of (1), (2) and the join between them."""
+    """(P, 1 - P) of (1), (2) and the join between them; P falls neither with i nor with s.
+
+    (1) holds where its rate still rises with i, and not up to the edge of either well. A short pulse has not come over the
+    barrier, which (1) does not know: what (2) says above bounds it.
+    """
     half = np.minimum(2 / np.sqrt(delta), 0.5)
-    low, high = np.minimum(i, 1 - half), np.maximum(i, 1 + half)
-    there = thermal_rate(low, delta, exponent, tau_d=tau_d)
-    back = thermal_rate(-low, delta, exponent, tau_d=tau_d)
-    switched = -np.expm1(-(there + back) * s) * there / np.maximum(there + back, np.finfo(float).tiny)
+    below = np.maximum(half, np.minimum(np.sqrt(5 / (6 * delta)), 4 / 3))  # 2 Delta h^2 (2 - h) > 4 - 3 h
+    first, last = 1 - below, 1 + half
+    bottom = -first if exponent == 2 else -np.inf
+    low = np.clip(i, np.minimum(bottom, first), first)
+    hazard = _precessional_hazard(np.maximum(i, last), s, delta, constant)
+    at_last = _precessional_hazard(last, s, delta, constant)
+    thermal = np.minimum(_thermal_hazard(low, s, delta, exponent, tau_d), at_last)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # where one of the three does not apply
-        thermal = -np.log1p(-switched)
-        share = _poles_share(high, s, delta, constant)
-        hazard = np.where(share > 1e-8, -np.log(-np.expm1(-share)), -np.log(share))
-        between = np.exp(((1 + half - i) * np.log(thermal) + (i - 1 + half) * np.log(hazard)) / (2 * half))
-    hazard = np.where(i <= 1 - half, thermal, np.where(i >= 1 + half, hazard, between))
+        share = (i - first) / (last - first)
+        between = np.exp((1 - share) * np.log(thermal) + share * np.log(at_last))
+    hazard = np.where(i <= first, thermal, np.where(i >= last, hazard, between))
+    hazard = np.where(s > 0, hazard, 0.0)
     return -np.expm1(-hazard), np.exp(-hazard)
+
+
+def _thermal_hazard(i: Array, s: Array, delta: Array, exponent: int, tau_d: Array) -> Array:
+    """-ln(1 - P) of (1)."""
+    there = thermal_rate(i, delta, exponent, tau_d=tau_d)
+    back = thermal_rate(-i, delta, exponent, tau_d=tau_d)
+    rate = np.maximum(there + back, np.finfo(float).tiny)
+    with np.errstate(over="ignore"):
+        passed = rate * s
+    switched = -np.expm1(-passed) * there / rate
+    error = (back + there * np.exp(-passed)) / rate
+    return _hazard(switched, error)
+
+
+def _precessional_hazard(i: Array, s: Array, delta: Array, constant: Constant) -> Array:
+    """-ln(1 - P) of (2), less what (2) says of a pulse of no width."""
+    share = _poles_share(i, s, delta, constant)
+    whole = _poles_share(i, np.zeros(()), delta, constant)
+    norm = -np.expm1(-whole)
+    switched = np.exp(-share) * -np.expm1(np.minimum(share - whole, 0.0)) / norm
+    return _hazard(switched, np.minimum(-np.expm1(-share) / norm, 1.0))
+
+
+def _hazard(switched: Array, error: Array) -> Array:
+    """-ln(1 - P) from the smaller of the two, infinite where the error is 0."""
+    with np.errstate(divide="ignore"):
+        return np.where(switched < 0.5, -np.log1p(-np.minimum(switched, 0.5)), -np.log(error))
 
 
 def _poles_share(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, constant: Constant) -> Array:
@@ -253,14 +293,29 @@ def _poles_share(i: npt.ArrayLike, s: npt.ArrayLike, delta: npt.ArrayLike, const
     i, s = np.asarray(i, dtype=float), np.asarray(s, dtype=float)
     if not np.all(i > 1):
         raise DataError("the precessional formula holds for i > 1")
+    growth = np.minimum(2 * (i - 1) * s, 800.0)  # beyond, nothing is left
     if constant == "flow":
-        c = 2 ** (2 * i / (i + 1)) * ((i - 1) / i) ** (2 / (i + 1))
+        initial = _initial_share(i, growth)
     elif constant == "butler":
-        c = np.asarray(np.pi ** 2 / 4)
+        initial = np.pi ** 2 / 8 * np.exp(-growth)
     else:
         raise DataError(f"the constant is 'flow' or 'butler', not {constant!r}")
-    with np.errstate(over="ignore"):
-        return np.asarray(delta) * c * (i - 1) / (i * np.exp(2 * (i - 1) * s) - 1)
+    return 2 * np.asarray(delta) * initial * (i - 1) / (i - np.exp(-growth))
+
+
+def _initial_share(i: Array, growth: Array) -> Array:
+    """x = 1 - z of the start that just reaches the equator, given 2 (i - 1) s: Newton's method for ln x."""
+    ratio = (i - 1) / (i + 1)
+    log_x = np.minimum(ratio * np.log(2) + 2 / (i + 1) * np.log1p(-1 / i) - growth, 0.0)
+    for _ in range(30):
+        x = np.exp(log_x)
+        miss = log_x + growth - ratio * np.log(2 - x) + 2 / (i + 1) * np.log(i / (i - 1 + x))
+        slope = 1 + ratio * x / (2 - x) - 2 / (i + 1) * x / (i - 1 + x)
+        step = miss / slope
+        log_x = np.minimum(log_x - step, 0.0)
+        if np.all(np.abs(step) < 1e-14 * (1 + np.abs(log_x))):
+            break
+    return np.exp(log_x)
 
 
 def _blank(p: MTJParams) -> Array:
@@ -294,6 +349,8 @@ def _solve(both: Callable[[Array], tuple[Array, Array]], probability: npt.ArrayL
             return np.broadcast_to(np.log(switched) - np.log(error) > target, shape)
 
     step, a, b = 0.3, np.zeros(shape), np.zeros(shape)
+    if not a.size:
+        return a
     while (short := ~above(b) & (b < limit)).any() | (far := above(a) & (a > -limit)).any():
         a, b = np.where(far, np.maximum(a - step, -limit), a), np.where(short, np.minimum(b + step, limit), b)
         step *= growth

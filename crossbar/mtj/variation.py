@@ -27,6 +27,7 @@ import numpy.typing as npt
 from crossbar import memory
 from crossbar.checks import generator, real_array
 from crossbar.errors import CrossbarWarning, DataError
+from crossbar.mtj.arguments import MOST
 from crossbar.mtj.conduction import as_state
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.presets import Params, as_params
@@ -136,7 +137,7 @@ def scattered(z: Array, sigma: float, distribution: Law) -> Array:
 
 def check_law(distribution: str) -> None:
     """Raise DataError unless it is a law of variation."""
-    if distribution not in ("normal", "lognormal"):
+    if not isinstance(distribution, str) or distribution not in ("normal", "lognormal"):
         raise DataError(f"the distribution of a variation is 'normal' or 'lognormal', got {distribution!r}")
 
 
@@ -206,7 +207,7 @@ class Defects:
 
     def __post_init__(self) -> None:
         kinds = [e.name for e in fields(self)]
-        masks = [np.asarray(getattr(self, kind)) for kind in kinds]
+        masks = [_mask(getattr(self, kind), kind) for kind in kinds]
         for kind, mask in zip(kinds, masks, strict=True):
             if mask.dtype != bool:
                 raise DataError(f"the defect mask {kind} must be boolean, got {mask.dtype}; write mask != 0")
@@ -315,4 +316,13 @@ def _shape(shape: Shape) -> tuple[int, ...]:
         raise DataError(f"a shape is a tuple of integers, got {shape!r}") from None
     if any(size < 1 for size in sizes):
         raise DataError(f"a shape has at least one cell on every axis, got {shape!r}")
+    if math.prod(sizes) > MOST:
+        raise DataError(f"a shape has at most {MOST:g} cells, got {shape!r:.80}")
     return sizes
+
+
+def _mask(value: Any, kind: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise DataError(f"the defect mask {kind} is not a regular array") from None

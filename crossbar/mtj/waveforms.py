@@ -7,10 +7,12 @@ import numpy.typing as npt
 
 from crossbar.checks import real_array
 from crossbar.errors import DataError
+from crossbar.mtj.arguments import MOST
 from crossbar.mtj.streams import LANES
 
 Array = npt.NDArray[np.float64]
 Value = float | Array
+MOST_MOVES = 1e11    #: steps times moments: an hour or so
 Waveform = float | Array | Callable[[float], Value]  # a number, (n,) values, or either as a function of t [s]
 
 
@@ -24,9 +26,17 @@ def number(value: object, what: str, low: float = 0.0) -> float:
 
 def count(value: object, what: str) -> int:
     """A whole number of at least 1; `what` begins the message of the DataError that says it is none."""
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise DataError(f"the {what} must be a whole number of at least 1, got {value!r:.80}")
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 1 <= value <= MOST:
+        raise DataError(f"the {what} must be a whole number of at least 1 and at most {MOST:g}, got {value!r:.80}")
     return int(value)
+
+
+def affordable(steps: float, each: int) -> float:
+    """The number of steps that `each` moments take. Raises DataError where they would take days."""
+    if not steps * each <= MOST_MOVES:
+        raise DataError(f"this duration takes {steps:.3g} steps of each of {each}; at most {MOST_MOVES:g} together are taken: "
+                        "shorten it, or take the Fokker-Planck equation")
+    return steps
 
 
 def sample(wave: Waveform, times: Array, n: int, what: str) -> Array:

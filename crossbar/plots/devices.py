@@ -2,11 +2,14 @@
 
 A direction is called by the state it leaves: +1 (parallel) for P -> AP, which V < 0 drives, -1 for AP -> P and V > 0; voltages
 on the axes are magnitudes. Solid curves are the Fokker-Planck equation, dashed ones the closed formulas, where both are drawn.
+Measurements are given as `data`, in V, s, ohm and shares: the axes have units of their own, which laying them over by hand
+misses.
 All numbers are those of crossbar.mtj; a figure that needs what the junction's parameters lack raises its DataError.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +33,7 @@ from crossbar.mtj.presets import Params
 from crossbar.plots.style import SEQUENTIAL, bar_axes, check_formats, finish, new_axes, number, save, set_title, unit_of
 
 Array = npt.NDArray[np.float64]
+Data = tuple[npt.ArrayLike, npt.ArrayLike]
 
 LEVELS = (1e-12, 1e-9, 1e-6, 1e-3)       #: contour lines of `disturb_map`
 _FACTORS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # voltages of `error_width_plot`, in V_c0
@@ -50,13 +54,16 @@ class DeviceFigures:
     left_out: Mapping[str, str]
 
 
-def resistance_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None) -> Axes:
+def resistance_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
+                    data: Data | None = None) -> Axes:
     """R = V / I of both states against V, with the thresholds V_c0 of both directions where they are known.
 
-    voltages : (n,) free minus fixed layer [V]; by default a little beyond the thresholds. Raises DataError for many junctions.
+    voltages : (n,) free minus fixed layer [V]; by default a little beyond the thresholds. data : (v, r), measured voltages [V]
+    and resistances [ohm], drawn over the curves. Raises DataError for many junctions and for data that are no such pair.
     """
     p = mtj.as_params(p)
-    v = _biases(p, voltages)
+    measured = _measured(data, "voltages [V]", "resistances [ohm]")
+    v = _biases(p, voltages, measured)
     thresholds = _thresholds(p)
     curves = {state: _resistance(p, v, state) for state in _STATE}
     factor, label = unit_of("ohm", max(float(r.max()) for r in curves.values()))
@@ -71,6 +78,7 @@ def resistance_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLik
         ax.plot([v_c0 / v_factor] * 2, ends / factor, ":", color="0.35", lw=1.2)
         handles += ax.plot(v_c0 / v_factor, ends[0] / factor, "^" if state > 0 else "v", color=_STATE[state][1], ms=7, ls="",
                            label=f"{_ARROW[state]}: $V_{{c0}}$ = {_volts(v_c0)}")
+    handles += _draw_measured(ax, measured, v_factor, factor)
     ax.set(title="Resistance against bias", xlabel=f"voltage, free − fixed layer [{v_label}]",
            ylabel=f"resistance V / I [{label}]")
     ax.set_ylim(bottom=0)
@@ -79,10 +87,11 @@ def resistance_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLik
     return ax
 
 
-def tmr_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None) -> Axes:
-    """TMR = R_AP / R_P - 1 against V; arguments as `resistance_plot`."""
+def tmr_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None, data: Data | None = None) -> Axes:
+    """TMR = R_AP / R_P - 1 against V; arguments as `resistance_plot`. data : (v, tmr), voltages [V] and ratios (1.2, not 120)."""
     p = mtj.as_params(p)
-    v = _biases(p, voltages)
+    measured = _measured(data, "voltages [V]", "ratios TMR [1]")
+    v = _biases(p, voltages, measured)
     ratio = _resistance(p, v, -1) / _resistance(p, v, 1) - 1
     v_factor, v_label = unit_of("V", float(np.abs(v).max()))
     ax = new_axes() if ax is None else ax
@@ -92,6 +101,7 @@ def tmr_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | Non
         half = [50 * float(np.asarray(p.tmr_0))] * 2
         handles += ax.plot(np.array([-v_h, v_h]) / v_factor, half, "o", color="C0", mfc="white", ms=6,
                            label=f"half, at $V_h$ = ±{_volts(v_h)}")
+    handles += _draw_measured(ax, measured, v_factor, 0.01)
     ax.set(title="Tunnel magnetoresistance against bias", xlabel=f"voltage, free − fixed layer [{v_label}]",
            ylabel="TMR = (R$_{AP}$ − R$_P$) / R$_P$ [%]")
     ax.set_ylim(bottom=0)
@@ -101,20 +111,23 @@ def tmr_plot(p: Params, ax: Axes | None = None, *, voltages: npt.ArrayLike | Non
 
 
 def error_width_plot(p: Params, state: int, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
-                     widths: npt.ArrayLike | None = None) -> Axes:
+                     widths: npt.ArrayLike | None = None, data: Data | None = None) -> Axes:
     """Write-error rate against pulse width, a curve for each voltage; both axes logarithmic, down to 1e-12.
 
     state : the one to be left. voltages : (n,) magnitudes [V], by default 1 to 3 V_c0. widths : (m,) [s], by default 0.3 to 200
-    tau_D. Raises DataError for many junctions, for impossible values, and where parameters lack what switching needs.
+    tau_D. data : (width, rate), measured pulse widths [s] and shares of pulses that failed; what is below the axis stands on it.
+    Raises DataError for many junctions, for impossible values, and where parameters lack what switching needs.
     """
     p = mtj.as_params(p)
+    measured = _measured(data, "pulse widths [s]", "error rates [1]", share=True)
     direction, v_c0, tau_d = _direction(p, state)
     v = np.abs(_list(np.array(_FACTORS) * v_c0 if voltages is None else voltages, "voltages [V]"))
     t = _list(np.geomspace(0.3, 200, 400) * tau_d if widths is None else widths, "pulse widths [s]", 0)
     factor, label = unit_of("s", float(t.max()))
     ax = new_axes() if ax is None else ax
     names = [f"{_volts(x)} = {x / v_c0:.3g} $V_{{c0}}$" for x in v]
-    _finish_errors(ax, _error_curves(ax, t / factor, p, direction, v[:, None], t, names))
+    curves = _error_curves(ax, t / factor, p, direction, v[:, None], t, names)
+    _finish_errors(ax, curves + _draw_measured(ax, measured, factor, 1.0, _LEAST))
     ax.set(title=f"Write errors, {_ARROW[direction]} ({_SIGN[direction]})", xscale="log", xlabel=f"pulse width [{label}]")
     ax.margins(x=0)
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -122,9 +135,13 @@ def error_width_plot(p: Params, state: int, ax: Axes | None = None, *, voltages:
 
 
 def error_voltage_plot(p: Params, state: int, ax: Axes | None = None, *, widths: npt.ArrayLike | None = None,
-                       voltages: npt.ArrayLike | None = None) -> Axes:
-    """Write-error rate against voltage, a curve for each pulse width, and V_c0; arguments as `error_width_plot`."""
+                       voltages: npt.ArrayLike | None = None, data: Data | None = None) -> Axes:
+    """Write-error rate against voltage, a curve for each pulse width, and V_c0; arguments as `error_width_plot`.
+
+    data : (v, rate), measured voltages [V], of any sign, and shares of pulses that failed.
+    """
     p = mtj.as_params(p)
+    measured = _measured(data, "voltages [V]", "error rates [1]", share=True)
     direction, v_c0, tau_d = _direction(p, state)
     t = _list(np.array(_WIDTHS) * 10.0 ** round(np.log10(tau_d)) if widths is None else widths, "pulse widths [s]", 0)
     v = np.abs(_list(np.linspace(0.5, 3, 400) * v_c0 if voltages is None else voltages, "voltages [V]"))
@@ -133,21 +150,26 @@ def error_voltage_plot(p: Params, state: int, ax: Axes | None = None, *, widths:
     names = [number(float(f"{x:.3g}"), "s") for x in t]
     curves = _error_curves(ax, v / factor, p, direction, v, t[:, None], names)
     curves.append(ax.axvline(v_c0 / factor, ls=":", color="0.35", lw=1.2, label=f"$V_{{c0}}$ = {_volts(v_c0)}"))
-    _finish_errors(ax, curves)
+    if measured is not None:
+        measured = np.abs(measured[0]), measured[1]
+    _finish_errors(ax, curves + _draw_measured(ax, measured, factor, 1.0, _LEAST))
     ax.set(title=f"Write errors, {_ARROW[direction]} ({_SIGN[direction]})", xlabel=f"voltage |V| [{label}]")
     ax.margins(x=0)
     return ax
 
 
 def disturb_map(p: Params, state: int, ax: Axes | None = None, *, voltages: npt.ArrayLike | None = None,
-                widths: npt.ArrayLike | None = None, write_error: float = 1e-6, write_width: float = 10e-9) -> Axes:
+                widths: npt.ArrayLike | None = None, write_error: float = 1e-6, write_width: float = 10e-9,
+                data: Data | None = None) -> Axes:
     """Probability that a pulse switches, over voltage and pulse width, with contour lines at `LEVELS`.
 
     Two marks show what cells see that a write pulse half-selects, at V/2 and V/3: one of `write_width` [s] that fails with the
     probability `write_error`. state : the one to be lost. voltages : (n,) rising magnitudes [V]. widths : (m,) rising [s].
+    data : (v, width), measured pulses [V], of any sign, and [s], say those of which every second one switches.
     Raises DataError as `error_width_plot`.
     """
     p = mtj.as_params(p)
+    measured = _measured(data, "voltages [V]", "pulse widths [s]")
     direction, v_c0, tau_d = _direction(p, state)
     write = float(mtj.pulse_amplitude(1 - write_error, write_width, p, direction))
     v = np.abs(_list(np.linspace(0, max(1.25 * v_c0, 0.6 * write), 241) if voltages is None else voltages, "voltages [V]"))
@@ -164,6 +186,8 @@ def disturb_map(p: Params, state: int, ax: Axes | None = None, *, voltages: npt.
     for share, marker in ((2, "o"), (3, "s")):
         ax.plot(write / share / factor, write_width, marker, color="C1", mec="black", ms=7, ls="",
                 label=f"half-selected, V/{share}")
+    if measured is not None:
+        _draw_measured(ax, (np.abs(measured[0]), measured[1]), factor, 1.0)
     ax.set(title=f"Switching probability, {_ARROW[direction]} ({_SIGN[direction]})", xlabel=f"voltage |V| [{label}]",
            ylabel="pulse width [s]", yscale="log", xlim=(v[0] / factor, v[-1] / factor), ylim=(t[0], t[-1]))
     bar = ax.figure.colorbar(image, cax=bar_axes(ax, False), extend="min", label="switching probability",
@@ -227,24 +251,52 @@ def _direction(p: MTJParams, state: int) -> tuple[int, float, float]:
     states = mtj.as_state(state)
     if states.ndim:
         raise DataError("a panel shows one direction: state is +1 (P -> AP) or -1 (AP -> P)")
-    p.need("delta", "tau_d", "i_c0_p", "i_c0_ap", what="switching")
+    p.need_switching(states)
     return int(states), float(p.v_c0(states)), float(np.asarray(p.tau_d))
 
 
 def _thresholds(p: MTJParams) -> dict[int, float]:
     """V_c0 with its sign [V] of each direction, where there is one."""
-    try:
-        return {state: -state * float(p.v_c0(state)) for state in _ARROW}
-    except DataError:
-        return {}
+    thresholds = {}
+    for state in _ARROW:
+        with contextlib.suppress(DataError):
+            thresholds[state] = -state * float(p.v_c0(state))
+    return thresholds
 
 
-def _biases(p: MTJParams, voltages: npt.ArrayLike | None) -> Array:
+def _biases(p: MTJParams, voltages: npt.ArrayLike | None, measured: tuple[Array, Array] | None) -> Array:
+    """Voltages of the curves [V]: by default to the thresholds, and as far as there are measurements."""
     _single(p)
-    if voltages is None:
-        reach = 1.25 * max(map(abs, _thresholds(p).values()), default=0.8)
-        return np.linspace(-reach, reach, 301)
-    return _list(voltages, "voltages [V]")
+    if voltages is not None:
+        return _list(voltages, "voltages [V]")
+    reach = 1.25 * max(map(abs, _thresholds(p).values()), default=0.8)
+    if measured is not None:
+        reach = max(reach, 1.05 * float(np.abs(measured[0]).max()))
+    return np.linspace(-reach, reach, 301)
+
+
+def _measured(data: Data | None, x_name: str, y_name: str, *, share: bool = False) -> tuple[Array, Array] | None:
+    """Two lists of one length; `share`: the second between 0 and 1. Raises DataError."""
+    if data is None:
+        return None
+    if not isinstance(data, list | tuple) or len(data) != 2:
+        raise DataError(f"data are a pair: {x_name} and {y_name}")
+    x, y = _list(data[0], f"measured {x_name}"), _list(data[1], f"measured {y_name}")
+    if x.size != y.size:
+        raise DataError(f"{x.size} measured {x_name} do not fit {y.size} {y_name}")
+    if share and not ((y >= 0) & (y <= 1)).all():
+        raise DataError(f"measured {y_name} must lie between 0 and 1")
+    return x, y
+
+
+def _draw_measured(ax: Axes, measured: tuple[Array, Array] | None, x_factor: float, y_factor: float,
+                   least: float = -np.inf) -> list[Line2D]:
+    """Measurements in the units of the axes, those below `least` at it, as a curve for the legend."""
+    if measured is None:
+        return []
+    x, y = measured[0] / x_factor, measured[1] / y_factor
+    return list(ax.plot(x, np.maximum(y, least), "o", color="black", mfc="none", ms=4.5, ls="", label="measured", zorder=4,
+                        clip_on=not np.isfinite(least)))
 
 
 def _resistance(p: MTJParams, v: Array, state: int) -> Array:
