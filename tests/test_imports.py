@@ -18,7 +18,7 @@ ROOT = Path(crossbar.__file__).parent
 #: Floors from the ground up; a module may import those below its own floor and those of its own part (the
 #: first name).
 FLOORS = [
-    {"threads", "lazy"}, {"errors"}, {"units", "memory"}, {"checks", "expressions"}, {"doubts"}, {"mtj"},
+    {"threads", "lazy"}, {"errors"}, {"units", "memory"}, {"checks", "expressions", "files"}, {"doubts"}, {"mtj"},
     {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
     {"netlist"}, {"solvers"}, {"mna"}, {"lattice"}, {"recognise"}, {"folded"}, {"attached"}, {"coupled"}, {"points"},
     {"analysis"}, {"arrays"}, {"writing"}, {"io"}, {"session"}, {"nn"}, {"plots"},
@@ -26,10 +26,11 @@ FLOORS = [
 #: What is stricter than its floor: these parts import nothing else of the package.
 ONLY = {
     "threads": set(), "lazy": set(), "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
+    "files": {"errors", "memory"},
     "mtj": {"checks", "doubts", "errors", "lazy", "memory", "units"}, "checks": {"errors", "memory"},
     "doubts": {"errors"},
     "solvers": {"errors"}, "topology": {"circuit", "elements", "errors"},
-    "matrices": {"errors", "memory", "mtj"}}
+    "matrices": {"errors", "files", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -1,7 +1,9 @@
 """A deck: text understood, ready to become a circuit for any values of its parameters."""
 
+import errno
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
@@ -15,10 +17,12 @@ from crossbar.elements.xbar import Xbar
 from crossbar.errors import DataError, NetlistError
 from crossbar.expressions import ExpressionError, parse
 from crossbar.expressions import Scope as Values
+from crossbar.netlist.census import require_few_elements, require_few_names
 from crossbar.netlist.devices import DEVICES, states_of
 from crossbar.netlist.elaborate import Broken, Elaboration
-from crossbar.netlist.lexer import Problems, Token, logical_lines, read_text
+from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.parser import Dc, Op, Parsed, Scope, Write, parse_lines
+from crossbar.netlist.sources import logical_lines, read_text
 from crossbar.netlist.words import BadCard, bus, expression_text
 
 MAX_POINTS = 10 ** 7  # of one sweep
@@ -86,7 +90,7 @@ class Deck:
                 raise DataError(f"the deck has no parameter {name!r} to set")
         circuit = self._elaboration(problems, params, rng, temp).circuit()
         if problems.found:
-            raise NetlistError(problems.found)
+            raise NetlistError(problems.found, problems.count)
         return circuit.with_states(self.written)
 
     def after_write(self, array: str, states: np.ndarray) -> "Deck":
@@ -112,7 +116,7 @@ class Deck:
         if params or ohms or "temp" in values:
             circuit = self._elaboration(problems, params, None, values.get("temp"), ohms).circuit().with_states(self.written)
         if problems.found:
-            raise NetlistError(problems.found)
+            raise NetlistError(problems.found, problems.count)
         return circuit.vary(sources)
 
     def kind(self, name: str) -> str:
@@ -216,7 +220,10 @@ def _outputs(tokens: list[Token]) -> list[str]:
 def read_netlist(path: str | Path) -> Deck:
     """Read a deck. Raises OSError where there is no file, DataError if it is no text, NetlistError with every mistake."""
     instance(path, (str, PathLike), "read_netlist: the path of a deck")
-    return parse_netlist(read_text(Path(path)), path=str(path))
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return parse_netlist(read_text(path, handed_over=True), path=str(path))
 
 
 def parse_netlist(text: str, path: str = "<string>") -> Deck:
@@ -225,8 +232,10 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
     instance(text, str, "parse_netlist: the text of a deck, a str,")
     instance(path, str, "parse_netlist: the path of a deck, a str,")
     problems = Problems()
-    title, lines = logical_lines(text, path, problems, title=True)
+    title, lines = logical_lines(text, path, problems)
+    require_few_names(lines)
     deck = Deck(parse_lines(title, lines, path, problems), path)
+    require_few_elements(deck.parsed.scope)
     try:
         deck.options  # noqa: B018 - evaluated here so that its mistakes are found
     except ExpressionError as error:
@@ -234,14 +243,21 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
         deck.parsed.options.clear()
     elaboration = deck._elaboration(problems, {}, None, None)
     circuit = elaboration.circuit()
-    deck = Deck(deck.parsed, path, tuple(elaboration.warnings))
     vars(deck).update(circuit=circuit, places=elaboration.places)  # cached properties: a large deck is elaborated once
     _check_requests(deck, circuit, problems)
     if not problems.found and not circuit.batches and not circuit.arrays:
         problems.add(deck.parsed.scope.at, "the deck holds no element")
     if problems.found:
-        raise NetlistError(sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line)))
-    return deck
+        in_order = sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line))
+        raise NetlistError(in_order, problems.count, problems.warnings)
+    return _with_warnings(deck, problems.warnings)
+
+
+def _with_warnings(deck: Deck, warnings: Sequence[str]) -> Deck:
+    """The deck, not elaborated again."""
+    complete = replace(deck, warnings=tuple(warnings))
+    vars(complete).update(circuit=deck.circuit, places=deck.places)
+    return complete
 
 
 def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:

@@ -14,6 +14,7 @@ from crossbar.elements.nonlinear import MTJs, behavioural
 from crossbar.elements.xbar import Xbar, driver_resistance, wire_resistance
 from crossbar.errors import DataError
 from crossbar.expressions import reached_probes
+from crossbar.files import file_path
 from crossbar.netlist.elaborate import Elaboration, Env, instances
 from crossbar.netlist.lexer import Plain, Token, unquoted
 from crossbar.netlist.parser import Model
@@ -296,7 +297,7 @@ def states_of(token: Token, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _from_file(token: Token, read: Callable[[Path], np.ndarray]) -> np.ndarray:
-    path = Path(token.file).parent / unquoted(token.text)
+    path = Path(token.file).parent / file_path(unquoted(token.text))
     try:
         return read(path)
     except ValueError as error:
