@@ -13,8 +13,9 @@ from crossbar import doubts
 from crossbar.analysis import Sweep, dc_sweep, operating_point
 from crossbar.checks import instance
 from crossbar.errors import CrossbarError, DataError
+from crossbar.io.tables import default_outputs
 from crossbar.netlist import Deck, read_netlist
-from crossbar.netlist.deck import DcAnalysis, OpAnalysis, WriteAnalysis
+from crossbar.netlist.deck import ALL, DcAnalysis, OpAnalysis, WriteAnalysis
 from crossbar.points import OperatingPoint
 from crossbar.solvers.newton import Displaced, GminStepping, Ladder, Newton, Solver, SourceStepping
 
@@ -89,12 +90,25 @@ class Run:
         return self.analyses[kind]
 
     def outputs(self, analysis: str) -> Sequence[str] | None:
-        """Outputs of an analysis to write: those of .save, then those of .print; None: the usual ones."""
-        return self.deck.saved or None
+        """Outputs of an analysis to write: those of .save, or the usual ones where there is none or it says `all`; then those of
+        .print. None: the usual ones and no others."""
+        printed = self.printed(analysis)
+        saved = self.deck.saved
+        if saved and not self.deck.saves_all:
+            return list(dict.fromkeys([*saved, *printed]))
+        if not saved and not printed:
+            return None
+        return list(dict.fromkeys([*self._usual(analysis), *saved, *printed]))
 
     def printed(self, analysis: str) -> Sequence[str]:
         """Outputs of an analysis that .print asks for."""
-        return self.deck.printed(analysis)
+        outputs: list[str] = []
+        for output in self.deck.printed(analysis):
+            outputs += self._usual(analysis) if output == ALL else [output]
+        return outputs
+
+    def _usual(self, analysis: str) -> list[str]:
+        return default_outputs(self.analyses[analysis].circuit)
 
 
 def analyses(deck: Deck) -> "Iterator[tuple[str, OperatingPoint | Sweep | WriteReport]]":
@@ -109,7 +123,7 @@ def analyses(deck: Deck) -> "Iterator[tuple[str, OperatingPoint | Sweep | WriteR
     for name, analysis in wanted.items():
         log.info("analysis %s of %s", name, deck.path)
         if isinstance(analysis, DcAnalysis):
-            extra = dict.fromkeys([*deck.saved, *deck.printed(name)])
+            extra = dict.fromkeys(o for o in (*deck.saved, *deck.printed(name)) if o != ALL)
             yield name, dc_sweep(deck, analysis.axes, outputs=list(extra), solver=solver, **options)
         elif isinstance(analysis, WriteAnalysis):
             report = write(deck, analysis)

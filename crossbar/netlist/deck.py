@@ -26,6 +26,7 @@ from crossbar.netlist.sources import logical_lines, read_text
 from crossbar.netlist.words import BadCard, bus, expression_text
 
 MAX_POINTS = 10 ** 7  # of one sweep
+ALL = "all"           # on .save and .print: the usual outputs
 
 _WORDS = ("method", "solver")  # options that are no numbers
 
@@ -209,8 +210,13 @@ class Deck:
 
     @property
     def saved(self) -> list[str]:
-        """Outputs named by .save; empty: the usual ones."""
-        return [one for one in _outputs(self.parsed.saves) if one != "all"]
+        """Outputs named by .save, `all` left out."""
+        return [one for one in _outputs(self.parsed.saves) if one != ALL]
+
+    @property
+    def saves_all(self) -> bool:
+        """Whether .save asks for the usual outputs too."""
+        return ALL in _outputs(self.parsed.saves)
 
 
 def _outputs(tokens: list[Token]) -> list[str]:
@@ -286,7 +292,7 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
             problems.add(token, bad.text, bad.hint)
             continue
         for output in outputs:
-            if output != "all" and not set(re.findall(r"[^(),]+", output)[1:]) & spelled:
+            if output != ALL and not set(re.findall(r"[^(),]+", output)[1:]) & spelled:
                 _complain(problems, token, lambda output=output: circuit.check_output(output))
 
 
