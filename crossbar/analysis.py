@@ -149,6 +149,12 @@ class Sweep:
     _columns: dict[str, int]
     _data: Array                 # (points, columns)
 
+    def __repr__(self) -> str:
+        axes = " x ".join(f"{name} ({len(points)} points, {points[0]:g} to {points[-1]:g})" for name, points in self.axes.items())
+        unsolved = int(np.isnan(self.residual).sum())
+        missing = f", {unsolved} points unsolved" if unsolved else ""
+        return f"<sweep of {self.circuit.title[:60]!r} over {axes}: {len(self._columns)} outputs{missing}>"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Points along each axis."""

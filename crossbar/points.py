@@ -33,6 +33,14 @@ class OperatingPoint(ABC):
     circuit: Circuit
     certificate: Kirchhoff
 
+    def __repr__(self) -> str:
+        circuit = self.circuit
+        elements = sum(len(batch.nodes) for batch in circuit.batches)
+        arrays = "".join(f", array {a.name} of {a.shape[0]} x {a.shape[1]} cells" for a in circuit.arrays[:3])
+        more = f" and {len(circuit.arrays) - 3} more" if len(circuit.arrays) > 3 else ""
+        return (f"<operating point of {circuit.title[:60]!r}: {len(circuit.nodes) - 1} named nodes, {elements} elements"
+                f"{arrays}{more}; {self.method}, {self.iterations} steps, KCL residual {self.residual:.2g} A>")
+
     @property
     def residual(self) -> float:
         """Largest |KCL| of a node [A]."""
@@ -112,7 +120,7 @@ class OperatingPoint(ABC):
         raise DataError(f"there is no array {name!r}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Expanded(OperatingPoint):
     """Found on the general path: every array as its wires and cells."""
 
@@ -167,7 +175,7 @@ class Expanded(OperatingPoint):
             iterations=self.root.steps, method="general")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Joined(OperatingPoint):
     """Found with the arrays as blocks, see crossbar.coupled."""
 
@@ -207,7 +215,7 @@ class Joined(OperatingPoint):
         return self.solution.arrays[k]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unfolded(OperatingPoint):
     """Found with crossbars among the resistors folded into arrays, see crossbar.folded."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,17 @@ class Run:
     deck: Deck
     analyses: dict[str, OperatingPoint | Sweep]
     writes: dict[str, "WriteReport"] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Four lines: the deck, what there is of operating points and sweeps, of writes, and how many warnings."""
+        results = []
+        for name, result in self.analyses.items():
+            size = " x ".join(map(str, result.shape)) + " points" if isinstance(result, Sweep) else result.method
+            results.append(f"{name} ({size})")
+        return "\n".join((f"run of {self.title[:60]!r} ({self.deck.path[-100:]})",
+                          f"  analyses: {_few(results)}",
+                          f"  writes: {_few(self.writes)}",
+                          f"  warnings: {len(self.warnings)}"))
 
     def add(self, name: str, result: "OperatingPoint | Sweep | WriteReport") -> None:
         """Take in what an analysis or a write gave."""
@@ -111,6 +122,13 @@ class Run:
         return default_outputs(self.analyses[analysis].circuit)
 
 
+def _few(names: Iterable[str]) -> str:
+    """Names in a row, the first ten of many."""
+    every = list(names)
+    more = f" and {len(every) - 10} more" if len(every) > 10 else ""
+    return (", ".join(every[:10]) or "none") + more
+
+
 def analyses(deck: Deck) -> "Iterator[tuple[str, OperatingPoint | Sweep | WriteReport]]":
     """Name and result of every analysis and write of a deck, one after the other; a deck without any is given an .op.
 
@@ -143,10 +161,8 @@ def write(deck: Deck, card: WriteAnalysis, *, repeats: int | None = None, map: C
     from crossbar.writing import Pulse, Verify, program
     array = PassiveArray.from_xbar(deck.arrays[card.array])
     try:
-        with doubts.remaking():  # what is doubtful is said with the card's place
+        with doubts.remaking():  # the deck has warned of what is doubtful, with the card's place
             pulse = Pulse(card.amplitude, card.width)
-        if pulse.doubtful:
-            doubts.warn(f"{card.place}: .write {card.array}: {pulse.doubtful}")
         return program(array, card.target, pulse=pulse, scheme=card.scheme,
                        order=card.order,  # type: ignore[arg-type]
                        verify=None if card.verify is None else Verify(card.verify), repeats=repeats, map=map,

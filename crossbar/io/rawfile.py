@@ -50,6 +50,10 @@ class RawPlot:
     kinds: tuple[str, ...]       # their types, "voltage", "current", "temp-sweep", ...
     data: Array                  # (points, variables)
 
+    def __repr__(self) -> str:
+        points, variables = self.data.shape
+        return f"<plot {self.plotname[:60]!r} of {self.title[:60]!r}: {points} points of {variables} variables>"
+
     def __getitem__(self, name: str) -> Array:
         """(points,) values of a variable; DataError if there is none of that name."""
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crossbar import doubts
 from crossbar.checks import instance
 from crossbar.circuit import Circuit
 from crossbar.elements.xbar import Xbar
@@ -23,6 +24,7 @@ from crossbar.netlist.elaborate import Broken, Elaboration
 from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.parser import Dc, Op, Parsed, Scope, Write, parse_lines
 from crossbar.netlist.sources import logical_lines, read_text
+from crossbar.netlist.titles import swallowed_card
 from crossbar.netlist.words import BadCard, bus, expression_text
 
 MAX_POINTS = 10 ** 7  # of one sweep
@@ -66,6 +68,15 @@ class Deck:
     path: str
     warnings: tuple[str, ...] = ()
     written: Mapping[str, np.ndarray] = field(default_factory=dict)  # states (M, N) of arrays in place of the deck's
+
+    def __repr__(self) -> str:
+        circuit = self.circuit
+        elements = sum(len(batch.nodes) for batch in circuit.batches)
+        arrays = ", ".join(f"{a.name} {a.shape[0]} x {a.shape[1]}" for a in circuit.arrays[:5])
+        more = " ..." if len(circuit.arrays) > 5 else ""
+        return (f"<deck {self.title[:60]!r} ({self.path[-100:]}): {elements} elements, {len(circuit.nodes) - 1} named nodes, "
+                f"arrays: {arrays or 'none'}{more}; {', '.join(list(self.analyses)[:10]) or 'no analysis'}; "
+                f"{len(self.warnings)} warnings>")
 
     @property
     def title(self) -> str:
@@ -251,6 +262,9 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
     circuit = elaboration.circuit()
     vars(deck).update(circuit=circuit, places=elaboration.places)  # cached properties: a large deck is elaborated once
     _check_requests(deck, circuit, problems)
+    doubt = swallowed_card(title, circuit.nodes)
+    if doubt is not None:
+        problems.warn(deck.parsed.scope.at, doubt)
     if not problems.found and not circuit.batches and not circuit.arrays:
         problems.add(deck.parsed.scope.at, "the deck holds no element")
     if problems.found:
@@ -272,7 +286,10 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
     for card in deck.parsed.analyses:
         try:
             if isinstance(card, Write) and (not problems.found or card.array.low in circuit.array_names):
-                deck._write(card)
+                pulse = deck._write(card)
+                doubt = doubts.of_width(pulse.width)
+                if doubt is not None:
+                    problems.warn(card.at, f".write {card.array.low}: {doubt}")
             if isinstance(card, Dc):
                 for swept, points in deck._dc(card).axes.items():
                     if swept in deck.places and deck.kind(swept) == "resistor" and points.min() < 0:
@@ -285,6 +302,10 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
         for name, *_ in card.loops if isinstance(card, Dc) else ():
             if name.low not in {"temp", *deck.parsed.scope.params, *spelled}:
                 _complain(problems, card.at, lambda name=name: circuit.with_value(name.low, 1.0))
+    kinds = {type(card).__name__.lower() for card in deck.parsed.analyses} or {"op"}
+    for kind, tokens in deck.parsed.prints:
+        if kind and kind not in kinds:
+            problems.warn(tokens[0], f".print {kind} has no effect: the deck has no .{kind}")
     for token in [t for _, tokens in deck.parsed.prints for t in tokens] + deck.parsed.saves:
         try:
             outputs = _outputs([token])
