@@ -31,6 +31,7 @@ _BYTES_A_CELL = 30 * 8  # of an array solved as a block
 _BYTES_AN_UNKNOWN = 3000  # pattern, values and LU factors of a planar-like network, from measurement
 
 
+@np.errstate(all="ignore")  # what goes beyond the range of numbers ends in a ConvergenceError
 def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: float = 1e-3, abstol: float = 1e-12,
                     vntol: float = 1e-6, near: OperatingPoint | None = None,
                     method: Literal["auto", "lines", "general"] = "auto") -> OperatingPoint:

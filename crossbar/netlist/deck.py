@@ -28,6 +28,7 @@ from crossbar.netlist.titles import swallowed_card
 from crossbar.netlist.words import BadCard, bus, expression_text
 
 MAX_POINTS = 10 ** 7  # of one sweep
+MOST_WRITE = 1e9      # amplitude [V] and width [s], about thirty years
 ALL = "all"           # on .save and .print: the usual outputs
 
 _WORDS = ("method", "solver")  # options that are no numbers
@@ -196,6 +197,8 @@ class Deck:
             values = [elaboration.number(env, t) for t in tokens if t is not None]
             if not all(0 < v < np.inf for v in values):
                 raise BadCard(f".write: {name} must be positive, its sign follows from the state that is written", "", tokens[0])
+            if max(values) > MOST_WRITE:
+                raise BadCard(f".write: {name} = {max(values):g} is out of range", f"at most {MOST_WRITE:g}", tokens[0])
             return values[0], values[1]
 
         def whole(name: str, least: int) -> int | None:
@@ -313,8 +316,14 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
             problems.add(token, bad.text, bad.hint)
             continue
         for output in outputs:
-            if output != ALL and not set(re.findall(r"[^(),]+", output)[1:]) & spelled:
+            if output != ALL and not _named(output) & spelled:
                 _complain(problems, token, lambda output=output: circuit.check_output(output))
+
+
+def _named(output: str) -> set[str]:
+    """Nodes and elements that an output names, and the arrays that they are in."""
+    names = re.findall(r"[^(),]+", output)[1:]
+    return {*names, *(re.split(r"\.[wb]l\[|\[", name)[0] for name in names)}
 
 
 def _words(scope: Scope) -> set[str]:
