@@ -121,7 +121,9 @@ class MTJParams:
             value = getattr(self, name)
             if value is None:
                 continue
-            bad = np.isnan(value) if name in ("tau_d", "i_c0_p", "i_c0_ap") else ~np.isfinite(value)
+            bad = ~np.isfinite(value)
+            if name in ("tau_d", "i_c0_p", "i_c0_ap"):  # that currents and times are divided by
+                bad = np.isnan(value) | (np.abs(value) < _LEAST) & (np.asarray(value) != 0)
             if np.any(bad):
                 raise DataError(f"from these MTJ parameters follows {name} = {np.asarray(value)[bad].flat[0]}: some are too "
                                 "large or too small")
@@ -429,6 +431,8 @@ def _check(params: MTJParams, name: str, bounds: Mapping[str, Any]) -> None:
         raise DataError(f"MTJ parameter {name} must be {allowed} and finite [{bounds['unit']}], got {array[~good].flat[0]:.6g}")
     object.__setattr__(params, name, float(array) if array.ndim == 0 else array)
 
+
+_LEAST = 1e-100  # [A], [s] of critical currents and relaxation times: of less the reciprocal may be beyond all numbers
 
 #: Fields that have a default and may yet be unknown.
 _OPTIONAL = frozenset({"thickness", "k_i", "m_s", "alpha"})

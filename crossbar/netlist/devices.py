@@ -290,11 +290,11 @@ def _cells(e: Elaboration, env: Env, home: Env, model: Model, given: Mapping[str
         raise BadCard(f"{at.low}: give one of {', '.join(chosen)}")
     if chosen and chosen[0] in "gr":
         token = given[chosen[0]]
-        if "mtj" in model.given:
-            e.warn(token, f"mtj= of model {model.at.low} has no effect on {at.low}: its cells are those of {chosen[0]}=")
         g = _from_file(token, lambda p: matrices.read_matrix(p, unit="S" if chosen[0] == "g" else "ohm"))
         if g.shape != shape:
             raise BadCard(f"{token.text} holds {g.shape[0]} x {g.shape[1]} cells, {at.low} has {shape[0]} x {shape[1]}")
+        if "mtj" in model.given:
+            e.warn(token, f"mtj= of model {model.at.low} has no effect on {at.low}: its cells are those of {chosen[0]}=")
         if text := doubts.of_conductances(g):
             e.warn(token, f"{token.text}: {text}; resistances [ohm] are given as r=")
         return LinearCells(g=g)
