@@ -132,14 +132,15 @@ class _Reader:
 
 def _up_to_end(lines: Iterable[tuple[int, str]], file: str, problems: Problems) -> Iterator[tuple[int, str]]:
     """Numbered lines above .end; what stands below it is worth a warning."""
-    ended = False
+    lines = iter(lines)
     for number, line in lines:
-        if ended and line.strip() and not line.lstrip().startswith("*"):
+        if line.lstrip().startswith(".") and _END.match(line):
+            break
+        yield number, line
+    for number, line in lines:
+        if line.strip() and not line.lstrip().startswith("*"):
             problems.warn(Token(line, file, number), "nothing below .end is read")
             return
-        ended = ended or bool(_END.match(line))
-        if not ended:
-            yield number, line
 
 
 def _without_control(lines: Iterable[tuple[int, str]], file: str, problems: Problems) -> Iterator[tuple[int, str]]:
@@ -147,8 +148,10 @@ def _without_control(lines: Iterable[tuple[int, str]], file: str, problems: Prob
     alone."""
     waiting: list[tuple[int, str]] = []  # lines since .control
     for number, raw in lines:
-        word = raw.split(maxsplit=1)[:1]
-        card = word[0].lower() if word else ""
+        if not waiting and not raw.lstrip().startswith("."):
+            yield number, raw
+            continue
+        card = raw.split(maxsplit=1)[0].lower() if raw.strip() else ""
         if waiting and card == ".endc":
             begin, end = waiting[0][0], number
             problems.add(Token(".control", file, begin), f".control blocks are not supported (to line {end})",
