@@ -35,6 +35,7 @@ _BYTES_A_CELL = 30 * 8  # of an array solved as a block
 _BYTES_AN_UNKNOWN = 3000  # pattern, values and LU factors of a planar-like network, from measurement
 
 
+@np.errstate(all="ignore")  # what goes beyond the range of numbers ends in a ConvergenceError
 def operating_point(circuit: Circuit, *, solver: Solver | None = None, reltol: float = 1e-3, abstol: float = 1e-12,
                     vntol: float = 1e-6, near: OperatingPoint | None = None,
                     method: Literal["auto", "lines", "general"] = "auto") -> OperatingPoint:
@@ -171,10 +172,15 @@ class Sweep:
         """Title, what is swept, what is kept, certificate."""
         axes = ", ".join(f"{name} {len(values)} points {spread(values, '')}"
                          for name, values in self.axes.items())
-        return block(
-            f"Sweep of {self.circuit.title!r}: {axes}", f"{len(self._columns)} outputs kept",
-            f"{self.iterations} iterations, largest |KCL| {np.max(self.residual):.1e} A, of the "
-            f"currents at a node {np.max(self.relative_residual):.1e}")
+        unsolved = np.isnan(self.residual)
+        if unsolved.all():
+            certificate = "no point solved"
+        else:
+            certificate = (f"{self.iterations} iterations, largest |KCL| {np.nanmax(self.residual):.1e} A, of the "
+                           f"currents at a node {np.nanmax(self.relative_residual):.1e}")
+        if unsolved.any():
+            certificate += f"; {np.count_nonzero(unsolved)} points unsolved"
+        return block(f"Sweep of {self.circuit.title!r}: {axes}", f"{len(self._columns)} outputs kept", certificate)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from crossbar.errors import DataError
 from crossbar.summaries import block
 
 _OUTPUT = re.compile(r"(v|i|state)\((.*)\)")
-_INSIDE = re.compile(r"(.+)\.(wl|bl)\[\s*(\d+)\s*,\s*(\d+)\s*\]")
+_INSIDE = re.compile(r"(.+)\.(wl|bl)\[\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*\]")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,7 +151,7 @@ class Circuit:
                 i, j = int(inside[3]), int(inside[4])
                 if i < array.shape[0] and j < array.shape[1]:
                     return first + (inside[2] == "bl") * array.node_count // 2 + i * array.shape[1] + j
-        raise DataError(f"there is no node {name!r}")
+        raise DataError(self.no_node(name))
 
     def node_name(self, number: int) -> str:
         """Name of a node, inner ones included."""
@@ -187,7 +187,7 @@ class Circuit:
             return self._element_places[name]
         inner = self.inner(name)
         if inner is None:
-            raise DataError(f"there is no element {name!r}")
+            raise DataError(self.no_element(name))
         k = len(self.batches) + 3 * inner[0] + ("rwl", "rbl", "").index(inner[1])
         names = self.flat[k].names
         assert isinstance(names, GridNames)
@@ -200,7 +200,26 @@ class Circuit:
     def _must_have(self, name: str) -> None:
         """Raise DataError where there is no such element; arrays are not expanded."""
         if self.place(name) is None and self.inner(name) is None:
-            raise DataError(f"there is no element {name.lower()!r}")
+            raise DataError(self.no_element(name.lower()))
+
+    def no_node(self, name: str) -> str:
+        """Why there is no such node."""
+        inside = _INSIDE.fullmatch(name)
+        for array in self.arrays:
+            rows, cols = array.shape
+            if inside and inside[1] == array.name:
+                return f"there is no node {name!r}: {array.name} has {rows} x {cols} nodes a plane, {_ranges(rows, cols)}"
+            if name == array.name or name.startswith(f"{array.name}."):
+                return (f"there is no node {name!r}: inside an array there are {array.name}.wl[i,j] and {array.name}.bl[i,j], "
+                        f"{_ranges(rows, cols)}")
+        return f"there is no node {name!r}"
+
+    def no_element(self, name: str) -> str:
+        """Why there is no such element."""
+        for array in self.arrays:
+            if name == array.name or name.startswith((f"{array.name}[", f"{array.name}.")):
+                return f"there is no element {name!r}: {array.missing(name)}"
+        return f"there is no element {name!r}"
 
     def state(self, name: str) -> float:
         """cos(theta) of a junction: +1 parallel, -1 antiparallel."""
@@ -267,6 +286,10 @@ def parse_output(output: str) -> tuple[str, tuple[str, ...]]:
     if not found or not all(names) or len(names) > (2 if found[1] == "v" else 1):
         raise DataError(f"{output!r} is no output; use v(node), v(node,node), i(element) or state(junction)")
     return found[1], names
+
+
+def _ranges(rows: int, cols: int) -> str:
+    return f"i = 0 ... {rows - 1}, j = 0 ... {cols - 1}"
 
 
 def _with_entry(x: Array, at: int, value: float) -> Array:

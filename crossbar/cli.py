@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import functools
 import gc
+import io
 import json
 import logging
 import math
@@ -25,6 +26,7 @@ from crossbar.units import format_si
 
 OK, FAILED, BAD_INPUT, USAGE = 0, 1, 2, 3
 
+WARNINGS = 20                           # of a deck, that are shown
 FORMATS = ("png", "svg", "pdf")         # of figures, those of crossbar.plots; matplotlib is not loaded for their names
 WRITE_ERROR, WRITE_WIDTH = 1e-6, 10e-9  # of the write pulse that `device` speaks of; width [s]
 FLIPPED = 1e-9                          # share lost at the end of the retention time
@@ -39,6 +41,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        _write_anything(stream)
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # --help, --version, usage
@@ -62,6 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}", USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
+
+
+def _write_anything(stream: TextIO) -> None:
+    """Let a stream write what its encoding lacks as \\u escapes: titles, nodes and files have names in any language, and the
+    locale may know ASCII only."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(what: object, code: int) -> int:
@@ -157,14 +168,26 @@ def _no_collector() -> Iterator[None]:
 
 
 def _read(path: Path) -> xb.Deck:
-    with _no_collector():
-        return xb.read_netlist(path)
+    """The deck in a file; its warnings go to stderr."""
+    try:
+        with _no_collector():
+            deck = xb.read_netlist(path)
+    except xb.NetlistError as error:
+        _warn(error.warnings)
+        raise
+    _warn(deck.warnings)
+    return deck
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings[:WARNINGS]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if len(warnings) > WARNINGS:
+        print(f"warning: ... and {len(warnings) - WARNINGS} more warnings", file=sys.stderr)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     deck = _read(arguments.deck)
-    for warning in deck.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     with _delivered(xb.Run(deck, {}), arguments) as run:
         for name, result in session.analyses(deck):
             run.add(name, result)
@@ -173,8 +196,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _write(arguments: argparse.Namespace) -> int:
     deck = _read(arguments.deck)
-    for warning in deck.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     cards = {name: card for name, card in deck.analyses.items() if isinstance(card, session.WriteAnalysis)}
     if not cards:
         return _complain(f"{arguments.deck}: nothing to write; add a card .write <array> target=<file> scheme= amplitude= width= "
@@ -252,7 +273,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
     else:
-        with path.open("w", encoding="utf-8") as stream:
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
             yield stream
 
 
@@ -298,8 +319,6 @@ def _plain(value: object) -> object:
 
 def _check(arguments: argparse.Namespace) -> int:
     deck = _read(arguments.deck)
-    for warning in deck.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     circuit = deck.circuit
     topology.check(circuit)
     count = sum(len(b.nodes) for b in circuit.batches)

@@ -30,13 +30,27 @@ class Problem:
 
 
 class NetlistError(CrossbarError):
-    """A deck cannot be understood; `problems` lists every mistake found, in the order of the text."""
+    """A deck cannot be understood; `problems` lists every mistake found, in the order of the text.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    The message shows the first 20. Of a text that is no netlist `problems` holds only the first 1000 that were found;
+    `count` is the number of all. `warnings` are those of the deck, as file:line: text: they may say where the mistakes
+    come from.
+    """
+
+    SHOWN = 20
+
+    def __init__(self, problems: Iterable[Problem], count: int | None = None, warnings: Iterable[str] = ()) -> None:
         self.problems = tuple(problems)
-        count = len(self.problems)
-        head = f"{count} error{'s' if count != 1 else ''} in the netlist"
-        super().__init__("\n".join([head, *(str(p) for p in self.problems)]))
+        self.count = len(self.problems) if count is None else count
+        self.warnings = tuple(warnings)
+        lines = [f"{self.count} error{'s' if self.count != 1 else ''} in the netlist"]
+        lines += [str(problem) for problem in self.problems[:self.SHOWN]]
+        if self.count > self.SHOWN:
+            lines.append(f"... and {self.count - self.SHOWN} more")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NetlistError, (self.problems, self.count, self.warnings), self.__dict__  # from other processes
 
 
 class TopologyError(CrossbarError):
@@ -52,17 +66,23 @@ class ConvergenceError(CrossbarError):
 
 
 class SizeError(CrossbarError):
-    """A request that would not fit in memory, refused before anything is allocated."""
+    """A request that would not fit in memory, or whose parts are too many, refused before anything is allocated."""
 
-    def __init__(self, what: str, *, estimate: float, limit: float) -> None:
-        self.estimate = estimate  # [byte]
-        self.limit = limit        # [byte]
+    def __init__(self, what: str, *, estimate: float, limit: float, unit: str = "byte") -> None:
+        self.estimate = estimate  # [unit]
+        self.limit = limit        # [unit]
+        self.unit = unit          # "byte", or what is counted
         self._what = what
-        super().__init__(f"{what} would need about {estimate / 2**30:.3g} GiB; {limit / 2**30:.3g} GiB are "
-                         "available. Use a smaller array or batch, or a machine with more memory")
+        if unit == "byte":
+            message = (f"{what} would need about {estimate / 2**30:.3g} GiB; {limit / 2**30:.3g} GiB are available. Use a "
+                       "smaller array or batch, or a machine with more memory")
+        else:
+            message = f"{what} would have {estimate:.3g} {unit}; at most {limit:.3g} are taken"
+        super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(SizeError, estimate=self.estimate, limit=self.limit), (self._what,), self.__dict__  # from other processes
+        make = partial(SizeError, estimate=self.estimate, limit=self.limit, unit=self.unit)
+        return make, (self._what,), self.__dict__  # from other processes
 
 
 class DataError(CrossbarError):

@@ -8,19 +8,20 @@ checked before anything is loaded.
 
 from __future__ import annotations
 
+import io
 import os
-import stat
 import zipfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from crossbar import memory
 from crossbar.errors import CrossbarError, DataError
+from crossbar.files import open_regular
 from crossbar.mtj import as_state
 
 Array = npt.NDArray[np.float64]
@@ -107,26 +108,24 @@ def _refuse(bad: npt.NDArray[np.bool_], values: npt.NDArray[Any], place: Place, 
 def _load(path: Path, convert: Callable[[str], float], keys: Sequence[str],
           kinds: str) -> tuple[npt.NDArray[Any], Place]:
     """The (M, N) array of a file, of one of the dtype `kinds`, and how to name the place of an entry."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path} is not a regular file")
-    if path.suffix.lower() not in (".npy", ".npz"):
-        return _read_text(path, status.st_size, convert)
-    where = str(path)
-    try:
-        if path.suffix.lower() == ".npy":
-            with path.open("rb") as stream:
-                values = _read_npy(stream, where, status.st_size, kinds)
-        else:
-            with zipfile.ZipFile(path) as archive:
-                member = _choose(archive.namelist(), keys, where)
-                where += f" ({member.removesuffix('.npy')})"
-                with archive.open(member) as stream:
-                    values = _read_npy(stream, where, archive.getinfo(member).file_size, kinds)
-    except (CrossbarError, PermissionError, MemoryError):
-        raise
-    except Exception as error:  # numpy's header parser and zipfile raise all sorts: TokenError, zlib.error
-        raise DataError(f"{path} is no intact {path.suffix} file: {error}") from None
+    with open_regular(path) as (stream, size):
+        ending = path.suffix.lower()
+        if ending not in (".npy", ".npz"):
+            return _read_text(stream, path, size, convert)
+        where = str(path)
+        try:
+            if ending == ".npy":
+                values = _read_npy(stream, where, size, kinds)
+            else:
+                with zipfile.ZipFile(stream) as archive:
+                    name = _choose(archive.namelist(), keys, where)
+                    where += f" ({name.removesuffix('.npy')})"
+                    with archive.open(name) as member:
+                        values = _read_npy(member, where, archive.getinfo(name).file_size, kinds)
+        except (CrossbarError, PermissionError, MemoryError):
+            raise
+        except Exception as error:  # numpy's header parser and zipfile raise all sorts: TokenError, zlib.error
+            raise DataError(f"{path} is no intact {path.suffix} file: {error}") from None
     return values, lambda i, j: f"{where}: entry [{i},{j}]"
 
 
@@ -178,13 +177,13 @@ def _read_npy(stream: IO[bytes], where: str, size: int, kinds: str) -> npt.NDArr
         return values.astype(float) if values.dtype.kind == "f" else values
 
 
-def _read_text(path: Path, size: int, convert: Callable[[str], float]) -> tuple[Array, Place]:
+def _read_text(stream: BinaryIO, path: Path, size: int, convert: Callable[[str], float]) -> tuple[Array, Place]:
     """The numbers of a text file, row by row."""
     # at least two characters an entry; of one line the words are held too
     memory.require(f"the matrix {path}", 16 * size + 60 * min(size, _LINE))
     values, lines = array("d"), array("q")
     delimiter, width = None, 0
-    for number, text in _data_lines(path):
+    for number, text in _data_lines(stream, path):
         if not lines:
             delimiter = next((d for d in (";", ",", "\t") if d in text), None)
         words = [w.strip() for w in text.split(delimiter)]
@@ -201,11 +200,11 @@ def _read_text(path: Path, size: int, convert: Callable[[str], float]) -> tuple[
             lambda i, j: f"{path}:{lines[i]}: entry {j + 1} (cell [{i},{j}])")
 
 
-def _data_lines(path: Path) -> Iterator[tuple[int, str]]:
+def _data_lines(raw: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
     """Number and text of every line that is neither blank nor a comment."""
     number = 0
     try:
-        with path.open(encoding="utf-8-sig") as stream:
+        with io.TextIOWrapper(raw, encoding="utf-8-sig") as stream:
             while text := stream.readline(_LINE):
                 number += 1
                 if len(text) == _LINE:

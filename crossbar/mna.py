@@ -133,6 +133,7 @@ class System:
         self.size = plan.size - 1
         self.nodes = slice(0, plan.node_count - 1)
 
+    @np.errstate(all="ignore")  # far from the solution they may be beyond all numbers
     def forces(self, x: Array) -> list[tuple[Array, Array]]:
         """What every batch evaluates to at x (size,): local f and slopes."""
         full = np.concatenate(([0.0], x))
@@ -161,6 +162,7 @@ class System:
         misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(x, residual, values))
         return Evaluation(residual, jacobian, misfit, worst)
 
+    @np.errstate(all="ignore")
     def balance(self, forces: list[Array]) -> tuple[Array, Array]:
         """F (size,) and the sum of |contributions| to each equation, from the local f of every batch."""
         at = np.concatenate([e.ravel() for e in self.plan.equations])
@@ -187,6 +189,7 @@ class System:
     def _array_misfit(self, x: Array, residual: Array, values: list[tuple[Array, Array]]) -> float:
         return max(self.array_residuals(x, residual, values), default=0.0) / self.tolerances.array
 
+    @np.errstate(all="ignore")
     def array_residuals(self, x: Array, residual: Array, values: list[tuple[Array, Array]]) -> list[float]:
         """sum |KCL| over the inner nodes / sum |cell current| of every array; 0 where both are but rounding."""
         out = []

@@ -236,7 +236,7 @@ class Joined(OperatingPoint):
     def _inner_current(self, name: str) -> float:
         found = self.circuit.inner(name)
         if found is None:
-            raise DataError(f"there is no element {name!r}")
+            raise DataError(self.circuit.no_element(name))
         k, part, i, j = found
         array = self.solution.arrays[k]
         values = array.segment_current[part == "rbl"] if part else array.cell_current
@@ -275,7 +275,7 @@ class Unfolded(OperatingPoint):
         return self.folded.currents(self.point.currents, self.point.solution.arrays)
 
     def _inner_current(self, name: str) -> float:
-        raise DataError(f"there is no element {name!r}")
+        raise DataError(self.circuit.no_element(name))
 
     def _array(self, k: int) -> ArraySolution:
         raise IndexError(k)  # a flat circuit has no arrays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from crossbar import doubts
 from crossbar.analysis import Sweep, dc_sweep, operating_point
 from crossbar.checks import instance
 from crossbar.errors import CrossbarError, DataError
+from crossbar.io.tables import default_outputs
 from crossbar.netlist import Deck, read_netlist
-from crossbar.netlist.deck import DcAnalysis, OpAnalysis, WriteAnalysis
+from crossbar.netlist.deck import ALL, DcAnalysis, OpAnalysis, WriteAnalysis
 from crossbar.points import OperatingPoint
 from crossbar.solvers.newton import Displaced, GminStepping, Ladder, Newton, Solver, SourceStepping
 
@@ -36,6 +37,17 @@ class Run:
     deck: Deck
     analyses: dict[str, OperatingPoint | Sweep]
     writes: dict[str, "WriteReport"] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Four lines: the deck, what there is of operating points and sweeps, of writes, and how many warnings."""
+        results = []
+        for name, result in self.analyses.items():
+            size = " x ".join(map(str, result.shape)) + " points" if isinstance(result, Sweep) else result.method
+            results.append(f"{name} ({size})")
+        return "\n".join((f"run of {self.title[:60]!r} ({self.deck.path[-100:]})",
+                          f"  analyses: {_few(results)}",
+                          f"  writes: {_few(self.writes)}",
+                          f"  warnings: {len(self.warnings)}"))
 
     def add(self, name: str, result: "OperatingPoint | Sweep | WriteReport") -> None:
         """Take in what an analysis or a write gave."""
@@ -91,12 +103,32 @@ class Run:
         return self.analyses[kind]
 
     def outputs(self, analysis: str) -> Sequence[str] | None:
-        """Outputs of an analysis to write: those of .save, then those of .print; None: the usual ones."""
-        return self.deck.saved or None
+        """Outputs of an analysis to write: those of .save, or the usual ones where there is none or it says `all`; then those of
+        .print. None: the usual ones and no others."""
+        printed = self.printed(analysis)
+        saved = self.deck.saved
+        if saved and not self.deck.saves_all:
+            return list(dict.fromkeys([*saved, *printed]))
+        if not saved and not printed:
+            return None
+        return list(dict.fromkeys([*self._usual(analysis), *saved, *printed]))
 
     def printed(self, analysis: str) -> Sequence[str]:
         """Outputs of an analysis that .print asks for."""
-        return self.deck.printed(analysis)
+        outputs: list[str] = []
+        for output in self.deck.printed(analysis):
+            outputs += self._usual(analysis) if output == ALL else [output]
+        return outputs
+
+    def _usual(self, analysis: str) -> list[str]:
+        return default_outputs(self.analyses[analysis].circuit)
+
+
+def _few(names: Iterable[str]) -> str:
+    """Names in a row, the first ten of many."""
+    every = list(names)
+    more = f" and {len(every) - 10} more" if len(every) > 10 else ""
+    return (", ".join(every[:10]) or "none") + more
 
 
 def analyses(deck: Deck) -> "Iterator[tuple[str, OperatingPoint | Sweep | WriteReport]]":
@@ -111,7 +143,7 @@ def analyses(deck: Deck) -> "Iterator[tuple[str, OperatingPoint | Sweep | WriteR
     for name, analysis in wanted.items():
         log.info("analysis %s of %s", name, deck.path)
         if isinstance(analysis, DcAnalysis):
-            extra = dict.fromkeys([*deck.saved, *deck.printed(name)])
+            extra = dict.fromkeys(o for o in (*deck.saved, *deck.printed(name)) if o != ALL)
             yield name, dc_sweep(deck, analysis.axes, outputs=list(extra), solver=solver, **options)
         elif isinstance(analysis, WriteAnalysis):
             report = write(deck, analysis)
@@ -131,10 +163,8 @@ def write(deck: Deck, card: WriteAnalysis, *, repeats: int | None = None, map: C
     from crossbar.writing import Pulse, Verify, program
     array = PassiveArray.from_xbar(deck.arrays[card.array])
     try:
-        with doubts.remaking():  # what is doubtful is said with the card's place
+        with doubts.remaking():  # the deck has warned of what is doubtful, with the card's place
             pulse = Pulse(card.amplitude, card.width)
-        if pulse.doubtful:
-            doubts.warn(f"{card.place}: .write {card.array}: {pulse.doubtful}")
         return program(array, card.target, pulse=pulse, scheme=card.scheme,
                        order=card.order,  # type: ignore[arg-type]
                        verify=None if card.verify is None else Verify(card.verify), repeats=repeats, map=map,

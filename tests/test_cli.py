@@ -458,7 +458,7 @@ BAD: dict[str, tuple[int, str | bytes, str]] = {  # exit code, deck (text: below
     "size": (2, ARRAY + ".model h xbar (rows=1e6 cols=1e6 mtj=c)\nyxbar x w b h", "x.*GiB.*available"),
     "size beyond all": (2, ARRAY + ".model h xbar (rows=1e300 cols=1e300 mtj=c)\nyxbar x w b h",
                         "x.*available"),
-    "floating": (1, ARRAY + "yxbar x f[0:1] h g", r"path to ground.*f\[0\], f\[1\].*"),
+    "floating": (1, ARRAY + "yxbar x f[0:1] h g state=P", r"path to ground.*f\[0\], f\[1\].*"),
     "loop": (1, RC + "v2 a 0 2", "loop of voltage sources.*v1.*v2"),
     "no solution": (1, RC + "b1 b 0 v={v(b)+1}\nr2 b 0 1", ""),
     "no finite value": (1, RC + "b1 b 0 v={sqrt(-1-v(a))}\nr2 b 0 1", "b1.*sqrt"),

@@ -19,7 +19,7 @@ ROOT = Path(crossbar.__file__).parent
 #: first name).
 FLOORS = [
     {"threads", "launching", "lazy", "storage"}, {"errors", "kernel"}, {"units", "memory"}, {"summaries"},
-    {"checks", "expressions"}, {"doubts"}, {"mtj"}, {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
+    {"checks", "expressions", "files"}, {"doubts"}, {"mtj"}, {"matrices"}, {"elements"}, {"circuit"}, {"topology"},
     {"netlist"}, {"solvers"}, {"mna"}, {"lattice"}, {"recognise"}, {"folded"}, {"attached"}, {"coupled"}, {"points"},
     {"analysis"}, {"arrays"}, {"writing"}, {"io"}, {"session"}, {"nn"}, {"plots"},
     {"studies"}, {"cli"}, {"__main__"}]
@@ -27,10 +27,11 @@ FLOORS = [
 ONLY = {
     "threads": set(), "launching": set(), "lazy": set(), "storage": set(), "kernel": {"launching"},
     "errors": set(), "units": set(), "memory": {"errors"}, "expressions": {"errors", "units"},
-    "mtj": {"checks", "doubts", "errors", "kernel", "lazy", "memory", "storage", "summaries", "units"},
+    "files": {"errors", "memory"},
+    "mtj": {"checks", "doubts", "errors", "files", "kernel", "lazy", "memory", "storage", "summaries", "units"},
     "checks": {"errors", "memory"}, "doubts": {"errors"}, "summaries": {"units"},
     "solvers": {"errors", "kernel"}, "topology": {"circuit", "elements", "errors"},
-    "matrices": {"errors", "memory", "mtj"}}
+    "matrices": {"errors", "files", "memory", "mtj"}}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

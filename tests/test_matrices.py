@@ -361,4 +361,4 @@ def test_the_module_stands_before_the_analyses() -> None:
     for node in ast.walk(ast.parse(Path(matrices.__file__).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("crossbar"):
             found |= {f"crossbar.{a.name}" if node.module == "crossbar" else node.module for a in node.names}
-    assert found == {"crossbar.memory", "crossbar.errors", "crossbar.mtj"}
+    assert found == {"crossbar.memory", "crossbar.errors", "crossbar.files", "crossbar.mtj"}

@@ -105,7 +105,7 @@ class Drives:
         with their leads."""
         ends = list(self.volts)
         for a, b, r in ((ends[0], ends[1], first), (ends[2], ends[3], second)):
-            clash = (distinct(r).sum(axis=1) == 0) & (self.volts[a] != self.volts[b])
+            clash = (distinct(r) == 0).all(axis=1) & (self.volts[a] != self.volts[b])
             if clash.any():
                 k, line = np.argwhere(clash)[0]
                 raise TopologyError(f"{a}[{line}] at {self.volts[a][k, line]:g} V and {b}[{line}] at "

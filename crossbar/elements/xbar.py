@@ -29,7 +29,7 @@ from crossbar.summaries import short_repr
 #: The four sides of a passive array, in the order used everywhere: near and far end of the first, then of the second plane.
 SIDES = ("word_left", "word_right", "bit_top", "bit_bottom")
 
-_ELEMENT = re.compile(r"(.+?)(?:\.(rwl|rbl))?\[\s*(\d+)\s*,\s*(\d+)\s*\]")
+_ELEMENT = re.compile(r"(.+?)(?:\.(rwl|rbl))?\[\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*\]")
 
 
 def lines_of(side: str, shape: tuple[int, int]) -> int:
@@ -195,16 +195,36 @@ class Xbar:
 
     def find(self, name: str) -> tuple[str, int, int] | None:
         """The inner element of a name: "" (cells), "rwl" or "rbl", and its place; None if there is none, or it is open."""
-        found = _ELEMENT.fullmatch(name)
-        if not found or found[1] != self.name:
+        part, i, j = self._indices(name)
+        if part is None:
             return None
-        part, i, j = found[2] or "", int(found[3]), int(found[4])
         if part == "":
             there = i < self.shape[0] and j < self.shape[1] and self.conducts[i, j]
         else:
             r = self.leads[part == "rbl"]
             there = i < r.shape[0] and j < r.shape[1] and np.isfinite(r[i, j]) and not self._lost(part, i, j)
         return (part, i, j) if there else None
+
+    def missing(self, name: str) -> str:
+        """Why there is no such inner element, and what there is."""
+        rows, cols = self.shape
+        part, *bounds = self._indices(name)
+        if part is None:
+            return (f"of an array there are its cells {self.name}[i,j], i = 0 ... {rows - 1}, j = 0 ... {cols - 1}, and its wire "
+                    f"segments {self.name}.rwl[i,s], s = 0 ... {cols}, and {self.name}.rbl[s,j], s = 0 ... {rows}")
+        limits = {"": (rows, cols), "rwl": (rows, cols + 1), "rbl": (rows + 1, cols)}[part]
+        if all(index < limit for index, limit in zip(bounds, limits, strict=True)):
+            return "it is open, or no terminal reaches it"
+        what = "cells" if part == "" else "segments"
+        return (f"{self.name} has {limits[0]} x {limits[1]} such {what}, {'.'.join(filter(None, (self.name, part)))}[0,0] to "
+                f"[{limits[0] - 1},{limits[1] - 1}]")
+
+    def _indices(self, name: str) -> tuple[str | None, int, int]:
+        """Part and indices of the name of an inner element; None where it is no such name."""
+        match = _ELEMENT.fullmatch(name)
+        if not match or match[1] != self.name:
+            return None, 0, 0
+        return match[2] or "", int(match[3]), int(match[4])
 
     def _lost(self, part: str, i: int, j: int) -> bool:
         """Whether a segment joins isolated nodes."""
@@ -298,7 +318,7 @@ class GridNames(Sequence[str]):
 
     def find(self, name: str) -> int | None:
         """Position of a name, or None."""
-        found = re.fullmatch(r"(.*)\[\s*(\d+)\s*,\s*(\d+)\s*\]", name)
+        found = re.fullmatch(r"(.*)\[\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*\]", name)
         if not found or found[1] != self.prefix:
             return None
         i, j = int(found[2]), int(found[3])

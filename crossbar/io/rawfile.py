@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import numpy as np
 from crossbar import memory
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
+from crossbar.files import open_regular
 from crossbar.io import replacing
 from crossbar.io.tables import Analysis, Column, Run, blocks, columns, kept_outputs, swept_columns
 from crossbar.points import OperatingPoint
@@ -51,6 +51,10 @@ class RawPlot:
     variables: tuple[str, ...]   # names, "v(out)"; of a sweep, the swept quantity first
     kinds: tuple[str, ...]       # their types, "voltage", "current", "temp-sweep", ...
     data: Array                  # (points, variables)
+
+    def __repr__(self) -> str:
+        points, variables = self.data.shape
+        return f"<plot {self.plotname[:60]!r} of {self.title[:60]!r}: {points} points of {variables} variables>"
 
     def __getitem__(self, name: str) -> Array:
         """(points,) values of a variable; DataError if there is none of that name."""
@@ -115,12 +119,9 @@ def read_raw(path: str | os.PathLike[str]) -> list[RawPlot]:
     where it would not fit in memory; OSError where it cannot be opened.
     """
     path = Path(path)
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path} is not a regular file")
-    memory.require(f"the rawfile {path}", 4 * status.st_size)  # text has at least two bytes a number
-    with path.open("rb") as stream:
-        reader = _Reader(stream, str(path), status.st_size)
+    with open_regular(path) as (stream, size):
+        memory.require(f"the rawfile {path}", 4 * size)  # text has at least two bytes a number
+        reader = _Reader(stream, str(path), size)
         plots = list(reader.plots())
     if not plots:
         raise DataError(f"{path} is empty")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crossbar.errors import DataError
+from crossbar.files import open_regular
 from crossbar.mtj.parameters import MTJParams
 from crossbar.mtj.presets import PRESETS
 
@@ -45,9 +46,7 @@ def read_parameters(path: str | os.PathLike[str]) -> MTJParams:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     """What a regular file of reasonable size says. Raises DataError, OSError."""
-    if file.exists() and not file.is_file():
-        raise DataError(f"{file}: not a file")
-    with file.open("rb") as stream:
+    with open_regular(file) as (stream, _):
         text = stream.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise DataError(f"{file}: too long for a file of parameters")

@@ -33,7 +33,7 @@ from crossbar import doubts
 from crossbar.checks import real_array
 from crossbar.errors import DataError
 from crossbar.mtj.brief import junctions
-from crossbar.mtj.conduction import as_state, current
+from crossbar.mtj.conduction import as_state, brinkman, current
 from crossbar.units import E_CHARGE, HBAR, K_BOLTZMANN, MU_0
 
 Array = npt.NDArray[np.float64]
@@ -100,19 +100,47 @@ class MTJParams:
                 raise DataError(f"give one of i_c0_{name} [A] and v_c0_{name} [V]: the other follows")
         given = {e.name for e in fields(self) if getattr(self, e.name) is not None}
         try:
-            np.broadcast_shapes(self.shape)
-            if not np.all(np.abs(np.asarray(self.n_x) + self.n_y + self.n_z - 1) < 0.02):
-                raise DataError("the demagnetisation factors n_x + n_y + n_z must add up to 1")
-            self._resistance(given)
-            if not np.all(np.asarray(self.polarization) < 1):
-                raise DataError(f"a TMR of {np.max(self.tmr):.3g} at {T_REF:g} K means a spin polarisation above 1 at "
-                                f"{np.min(self.temperature):g} K")
-            self._magnetism(given)
+            with np.errstate(all="ignore"):  # what is beyond the range of numbers is refused below
+                self._complete(given)
         except ValueError:
             raise DataError("the fields of MTJ parameters have shapes that do not broadcast") from None
+        self._require_numbers()
         object.__setattr__(self, "_given", frozenset(given))
         for text in self.doubtful.values():
             doubts.warn(text)
+
+    def _complete(self, given: set[str]) -> None:
+        """Everything that follows from the fields that are given."""
+        np.broadcast_shapes(self.shape)
+        if not np.all(np.abs(np.asarray(self.n_x) + self.n_y + self.n_z - 1) < 0.02):
+            raise DataError("the demagnetisation factors n_x + n_y + n_z must add up to 1")
+        self._resistance(given)
+        if not np.all(np.asarray(self.polarization) < 1):
+            raise DataError(f"a TMR of {np.max(self.tmr):.3g} at {T_REF:g} K means a spin polarisation above 1 at "
+                            f"{np.min(self.temperature):g} K")
+        self._magnetism(given)
+
+    def _require_numbers(self) -> None:
+        """Refuse parameters from which something follows that is no number. Without anisotropy tau_d is infinite, without TMR
+        the critical currents are."""
+        for name in ("k_i", "alpha", "delta", "tau_d", "eta_p", "eta_ap", "i_c0_p", "i_c0_ap"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            bad = ~np.isfinite(value)
+            if name in ("tau_d", "i_c0_p", "i_c0_ap"):  # that currents and times are divided by
+                bad = np.isnan(value) | (np.abs(value) < _LEAST) & (np.asarray(value) != 0)
+            if np.any(bad):
+                raise DataError(f"from these MTJ parameters follows {name} = {np.asarray(value)[bad].flat[0]}: some are too "
+                                "large or too small")
+        with np.errstate(all="ignore"):
+            laws = {"1 / r_p": 1 / np.asarray(self.r_p)}
+            if not np.all(np.isinf(self.barrier)):
+                laws |= dict(zip(("b", "c"), brinkman(self), strict=True))
+        for name, law in laws.items():
+            if not np.all(np.isfinite(law)):
+                raise DataError(f"from these MTJ parameters follows a conduction without numbers ({name}): r_p, barrier or t_ox "
+                                "is too large or too small")
 
     @property
     def doubtful(self) -> dict[str, str]:
@@ -429,6 +457,8 @@ def _check(params: MTJParams, name: str, bounds: Mapping[str, Any]) -> None:
         raise DataError(f"MTJ parameter {name} must be {allowed} and finite [{bounds['unit']}], got {array[~good].flat[0]:.6g}")
     object.__setattr__(params, name, float(array) if array.ndim == 0 else array)
 
+
+_LEAST = 1e-100  # [A], [s] of critical currents and relaxation times: of less the reciprocal may be beyond all numbers
 
 #: Fields that have a default and may yet be unknown.
 _OPTIONAL = frozenset({"thickness", "k_i", "m_s", "alpha"})

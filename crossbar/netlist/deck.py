@@ -1,7 +1,9 @@
 """A deck: text understood, ready to become a circuit for any values of its parameters."""
 
+import errno
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
@@ -9,19 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
+from crossbar import doubts
 from crossbar.checks import instance
 from crossbar.circuit import Circuit
 from crossbar.elements.xbar import Xbar
 from crossbar.errors import DataError, NetlistError
 from crossbar.expressions import ExpressionError, parse
 from crossbar.expressions import Scope as Values
+from crossbar.netlist.census import require_few_elements, require_few_names
 from crossbar.netlist.devices import DEVICES, states_of
 from crossbar.netlist.elaborate import Broken, Elaboration
-from crossbar.netlist.lexer import Problems, Token, logical_lines, read_text
+from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.parser import Dc, Op, Parsed, Scope, Write, parse_lines
+from crossbar.netlist.sources import logical_lines, read_text
+from crossbar.netlist.titles import swallowed_card
 from crossbar.netlist.words import BadCard, bus, expression_text
 
 MAX_POINTS = 10 ** 7  # of one sweep
+MOST_WRITE = 1e9      # amplitude [V] and width [s], about thirty years
+ALL = "all"           # on .save and .print: the usual outputs
 
 _WORDS = ("method", "solver")  # options that are no numbers
 
@@ -62,6 +70,15 @@ class Deck:
     warnings: tuple[str, ...] = ()
     written: Mapping[str, np.ndarray] = field(default_factory=dict)  # states (M, N) of arrays in place of the deck's
 
+    def __repr__(self) -> str:
+        circuit = self.circuit
+        elements = sum(len(batch.nodes) for batch in circuit.batches)
+        arrays = ", ".join(f"{a.name} {a.shape[0]} x {a.shape[1]}" for a in circuit.arrays[:5])
+        more = " ..." if len(circuit.arrays) > 5 else ""
+        return (f"<deck {self.title[:60]!r} ({self.path[-100:]}): {elements} elements, {len(circuit.nodes) - 1} named nodes, "
+                f"arrays: {arrays or 'none'}{more}; {', '.join(list(self.analyses)[:10]) or 'no analysis'}; "
+                f"{len(self.warnings)} warnings>")
+
     @property
     def title(self) -> str:
         """The deck's first line."""
@@ -86,7 +103,7 @@ class Deck:
                 raise DataError(f"the deck has no parameter {name!r} to set")
         circuit = self._elaboration(problems, params, rng, temp).circuit()
         if problems.found:
-            raise NetlistError(problems.found)
+            raise NetlistError(problems.found, problems.count)
         return circuit.with_states(self.written)
 
     def after_write(self, array: str, states: np.ndarray) -> "Deck":
@@ -112,7 +129,7 @@ class Deck:
         if params or ohms or "temp" in values:
             circuit = self._elaboration(problems, params, None, values.get("temp"), ohms).circuit().with_states(self.written)
         if problems.found:
-            raise NetlistError(problems.found)
+            raise NetlistError(problems.found, problems.count)
         return circuit.vary(sources)
 
     def kind(self, name: str) -> str:
@@ -180,6 +197,8 @@ class Deck:
             values = [elaboration.number(env, t) for t in tokens if t is not None]
             if not all(0 < v < np.inf for v in values):
                 raise BadCard(f".write: {name} must be positive, its sign follows from the state that is written", "", tokens[0])
+            if max(values) > MOST_WRITE:
+                raise BadCard(f".write: {name} = {max(values):g} is out of range", f"at most {MOST_WRITE:g}", tokens[0])
             return values[0], values[1]
 
         def whole(name: str, least: int) -> int | None:
@@ -205,8 +224,13 @@ class Deck:
 
     @property
     def saved(self) -> list[str]:
-        """Outputs named by .save; empty: the usual ones."""
-        return [one for one in _outputs(self.parsed.saves) if one != "all"]
+        """Outputs named by .save, `all` left out."""
+        return [one for one in _outputs(self.parsed.saves) if one != ALL]
+
+    @property
+    def saves_all(self) -> bool:
+        """Whether .save asks for the usual outputs too."""
+        return ALL in _outputs(self.parsed.saves)
 
 
 def _outputs(tokens: list[Token]) -> list[str]:
@@ -216,7 +240,10 @@ def _outputs(tokens: list[Token]) -> list[str]:
 def read_netlist(path: str | Path) -> Deck:
     """Read a deck. Raises OSError where there is no file, DataError if it is no text, NetlistError with every mistake."""
     instance(path, (str, PathLike), "read_netlist: the path of a deck")
-    return parse_netlist(read_text(Path(path)), path=str(path))
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return parse_netlist(read_text(path, handed_over=True), path=str(path))
 
 
 def parse_netlist(text: str, path: str = "<string>") -> Deck:
@@ -225,8 +252,10 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
     instance(text, str, "parse_netlist: the text of a deck, a str,")
     instance(path, str, "parse_netlist: the path of a deck, a str,")
     problems = Problems()
-    title, lines = logical_lines(text, path, problems, title=True)
+    title, lines = logical_lines(text, path, problems)
+    require_few_names(lines)
     deck = Deck(parse_lines(title, lines, path, problems), path)
+    require_few_elements(deck.parsed.scope)
     try:
         deck.options  # noqa: B018 - evaluated here so that its mistakes are found
     except ExpressionError as error:
@@ -234,14 +263,24 @@ def parse_netlist(text: str, path: str = "<string>") -> Deck:
         deck.parsed.options.clear()
     elaboration = deck._elaboration(problems, {}, None, None)
     circuit = elaboration.circuit()
-    deck = Deck(deck.parsed, path, tuple(elaboration.warnings))
     vars(deck).update(circuit=circuit, places=elaboration.places)  # cached properties: a large deck is elaborated once
     _check_requests(deck, circuit, problems)
+    doubt = swallowed_card(title, circuit.nodes)
+    if doubt is not None:
+        problems.warn(deck.parsed.scope.at, doubt)
     if not problems.found and not circuit.batches and not circuit.arrays:
         problems.add(deck.parsed.scope.at, "the deck holds no element")
     if problems.found:
-        raise NetlistError(sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line)))
-    return deck
+        in_order = sorted(problems.found, key=lambda p: (p.file != path, p.file, p.line))
+        raise NetlistError(in_order, problems.count, problems.warnings)
+    return _with_warnings(deck, problems.warnings)
+
+
+def _with_warnings(deck: Deck, warnings: Sequence[str]) -> Deck:
+    """The deck, not elaborated again."""
+    complete = replace(deck, warnings=tuple(warnings))
+    vars(complete).update(circuit=deck.circuit, places=deck.places)
+    return complete
 
 
 def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
@@ -250,7 +289,10 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
     for card in deck.parsed.analyses:
         try:
             if isinstance(card, Write) and (not problems.found or card.array.low in circuit.array_names):
-                deck._write(card)
+                pulse = deck._write(card)
+                doubt = doubts.of_width(pulse.width)
+                if doubt is not None:
+                    problems.warn(card.at, f".write {card.array.low}: {doubt}")
             if isinstance(card, Dc):
                 for swept, points in deck._dc(card).axes.items():
                     if swept in deck.places and deck.kind(swept) == "resistor" and points.min() < 0:
@@ -263,6 +305,10 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
         for name, *_ in card.loops if isinstance(card, Dc) else ():
             if name.low not in {"temp", *deck.parsed.scope.params, *spelled}:
                 _complain(problems, card.at, lambda name=name: circuit.with_value(name.low, 1.0))
+    kinds = {type(card).__name__.lower() for card in deck.parsed.analyses} or {"op"}
+    for kind, tokens in deck.parsed.prints:
+        if kind and kind not in kinds:
+            problems.warn(tokens[0], f".print {kind} has no effect: the deck has no .{kind}")
     for token in [t for _, tokens in deck.parsed.prints for t in tokens] + deck.parsed.saves:
         try:
             outputs = _outputs([token])
@@ -270,8 +316,14 @@ def _check_requests(deck: Deck, circuit: Circuit, problems: Problems) -> None:
             problems.add(token, bad.text, bad.hint)
             continue
         for output in outputs:
-            if output != "all" and not set(re.findall(r"[^(),]+", output)[1:]) & spelled:
+            if output != ALL and not _named(output) & spelled:
                 _complain(problems, token, lambda output=output: circuit.check_output(output))
+
+
+def _named(output: str) -> set[str]:
+    """Nodes and elements that an output names, and the arrays that they are in."""
+    names = re.findall(r"[^(),]+", output)[1:]
+    return {*names, *(re.split(r"\.[wb]l\[|\[", name)[0] for name in names)}
 
 
 def _words(scope: Scope) -> set[str]:

@@ -14,6 +14,7 @@ from crossbar.elements.nonlinear import MTJs, behavioural
 from crossbar.elements.xbar import Xbar, driver_resistance, wire_resistance
 from crossbar.errors import DataError
 from crossbar.expressions import reached_probes
+from crossbar.files import file_path
 from crossbar.netlist.elaborate import Elaboration, Env, instances
 from crossbar.netlist.lexer import Plain, Token, unquoted
 from crossbar.netlist.parser import Model
@@ -24,6 +25,11 @@ _WAVEFORMS = ("pulse", "pwl", "sin", "exp", "sffm", "am", "ac", "trnoise", "trra
 _MTJ_FIELDS = {field.name: (field.name,) for field in dataclasses.fields(mtj.MTJParams)} | {
     "rp": ("r_p",), "vh": ("v_h",), "ki": ("k_i",), "ms": ("m_s",), "vc0": ("v_c0_p", "v_c0_ap"), "ic0": ("i_c0_p", "i_c0_ap")}
 _NOMINAL = 27.0  # [degree Celsius] SPICE's; there a junction has the 300 K for which its parameters are given
+#: Fields that say how a junction conducts; what the others say matters for a .write of an array only.
+_CONDUCTION = frozenset("r_p tmr v_h ra diameter temperature t_ox barrier asymmetry".split())
+#: Parameters of resistors that are taken and do nothing, as in ngspice for .op and .dc of a resistor with a value.
+_IDLE_OF_RESISTORS = {"w": "the resistance is given", "l": "the resistance is given", "ac": "there is no .ac yet",
+                      "noisy": "there is no .noise"}
 _XBAR_FIELDS = ("rows", "cols", "cell", "mtj", "r_wl", "r_bl", "r_driver")
 _BYTES_A_CELL = 30 * 8  # what solving an array as a block holds; expanding one is refused where it is done
 
@@ -46,11 +52,13 @@ def _resistor(e: Elaboration, env: Env, tokens: list[Token]) -> None:
         _add_resistor(e, env, at, at.low, (a.low, b.low), value)
         return
     bare, given = assignments(tokens)
-    _only(given, ("r", "resistance", "tc1", "tc2", "m"), "a resistor")
+    _only(given, ("r", "resistance", "tc1", "tc2", "m", *_IDLE_OF_RESISTORS), "a resistor")
     _count(bare, 2, 1, "node node value [tc1=] [tc2=] [m=]")
     values = bare[3:] + [given[k] for k in ("r", "resistance") if k in given]
     if len(values) != 1:
         raise BadCard(f"{bare[0].text} needs one resistance [ohm]")
+    for key in given.keys() & _IDLE_OF_RESISTORS.keys():
+        e.warn(bare[0], f"{key}= of {bare[0].low} has no effect: {_IDLE_OF_RESISTORS[key]}")
     for name, nodes in instances(bare[0], bare[1:3]):
         e.claim(bare[0], env.name(name))
         tc1, tc2, m = (e.number(env, given[k]) if k in given else default
@@ -204,16 +212,28 @@ def _ymtj(e: Elaboration, env: Env, tokens: list[Token]) -> None:
     bare, given = assignments(tokens)
     if len(bare) != 4:
         raise BadCard("the form is YMTJ name free fixed model [state=P|AP] [parameter=value]")
+    model, home = e.model(env, bare[3], ("mtj",))
+    if "state" not in given:
+        e.warn(bare[0], f"{bare[0].low} has no state=: it is parallel (P)")
     state = given.pop("state", bare[0].with_text("P")).low
     if state not in ("p", "ap"):
         raise BadCard(f"state={state}: an MTJ is P or AP", "", bare[0])
     _only(given, _MTJ_FIELDS, "an MTJ")
-    model, home = e.model(env, bare[3], ("mtj",))
+    _warn_of_dynamics(e, model.at, model.given)
+    _warn_of_dynamics(e, bare[0], given)
     for name, nodes in instances(bare[0], bare[1:3]):
         e.claim(bare[0], env.name(name))
         params = _mtj_params(e, model, home, given, env)
         e.builder.add_one(MTJs, env.name(name), [e.node(env, n) for n in nodes], params=params,
                           state=1.0 if state == "p" else -1.0)
+
+
+def _warn_of_dynamics(e: Elaboration, at: Token, parameters: Mapping[str, Token]) -> None:
+    """Warn of parameters that say how a junction switches, since one outside of an array never does."""
+    idle = [name for name in parameters if _CONDUCTION.isdisjoint(_MTJ_FIELDS.get(name, _CONDUCTION))]
+    if idle:
+        verb = "has" if len(idle) == 1 else "have"
+        e.warn(at, f"{', '.join(idle)} {verb} no effect yet on YMTJ elements: they keep their state")
 
 
 def _yxbar(e: Elaboration, env: Env, tokens: list[Token]) -> None:
@@ -273,6 +293,8 @@ def _cells(e: Elaboration, env: Env, home: Env, model: Model, given: Mapping[str
         g = _from_file(token, lambda p: matrices.read_matrix(p, unit="S" if chosen[0] == "g" else "ohm"))
         if g.shape != shape:
             raise BadCard(f"{token.text} holds {g.shape[0]} x {g.shape[1]} cells, {at.low} has {shape[0]} x {shape[1]}")
+        if "mtj" in model.given:
+            e.warn(token, f"mtj= of model {model.at.low} has no effect on {at.low}: its cells are those of {chosen[0]}=")
         if text := doubts.of_conductances(g):
             e.warn(token, f"{token.text}: {text}; resistances [ohm] are given as r=")
         return LinearCells(g=g)
@@ -280,6 +302,8 @@ def _cells(e: Elaboration, env: Env, home: Env, model: Model, given: Mapping[str
         raise BadCard(f"{at.low} needs mtj= in its model, or a file of conductances (g=) or resistances (r=)")
     junction, level = e.model(home, model.given["mtj"], ("mtj",))
     params = _mtj_params(e, junction, level, {}, env)
+    if "state" not in given:
+        e.warn(at, f"{at.low} has no state=: all junctions are parallel (P)")
     token = given.get("state", at.with_text("P"))
     if token.low == "random":
         if e.seed is None and e.rng is None:
@@ -296,7 +320,7 @@ def states_of(token: Token, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _from_file(token: Token, read: Callable[[Path], np.ndarray]) -> np.ndarray:
-    path = Path(token.file).parent / unquoted(token.text)
+    path = Path(token.file).parent / file_path(unquoted(token.text))
     try:
         return read(path)
     except ValueError as error:

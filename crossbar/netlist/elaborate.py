@@ -23,8 +23,7 @@ from crossbar.units import parse_number, suffix_trap
 
 _INSIDE = re.compile(r".+\.[wb]l\[[^]]*\]")  # the name of a node inside an array
 
-MAX_DEPTH = 50            # subcircuits inside each other
-MAX_INSTANCES = 10 ** 7   # elements of a flat deck
+MAX_DEPTH = 50  # subcircuits inside each other
 
 
 class Broken(Exception):
@@ -66,11 +65,11 @@ class Elaboration:
     builder: CircuitBuilder = field(default_factory=CircuitBuilder)
     here: Token = field(init=False)                                 # the card being read
     inner: list[tuple[Token, str]] = field(default_factory=list)    # nodes named as if inside an array
-    warned: set[str] = field(default_factory=set)
-    warnings: list[str] = field(default_factory=list)
     clashes: set[tuple[Token, Token]] = field(default_factory=set)
     places: dict[str, Token] = field(default_factory=dict)          # element -> where it stands
     senses: list[tuple[Token, str]] = field(default_factory=list)   # elements whose current is read
+    endless: bool = False                                           # a subcircuit contains itself: each is looked at once
+    walked: set[int] = field(default_factory=set)                   # ids of subcircuits that were looked at
     _parsed: dict[str, Expression] = field(default_factory=dict)
     _numbers: dict[str, tuple[float, str | None] | None] = field(default_factory=dict)
 
@@ -115,8 +114,8 @@ class Elaboration:
         env = Env(scope, values, lost, {}, {}, prefix, ports, inside)
         own_models = {n: m and (m, env) for n, m in scope.models.items()}
         own_subckts = {n: s and (s, env) for n, s in scope.subckts.items()}
-        object.__setattr__(env, "models", {**models, **own_models})
-        object.__setattr__(env, "subckts", {**subckts, **own_subckts})
+        object.__setattr__(env, "models", {**models, **own_models} if own_models else models)
+        object.__setattr__(env, "subckts", {**subckts, **own_subckts} if own_subckts else subckts)
         return env
 
     def _bind(self, params: Mapping[str, tuple[Token, Expression] | None], values: Values, broken: frozenset[str]
@@ -177,8 +176,6 @@ class Elaboration:
                 raise Broken
             self.clashes.add((token, first))
             raise BadCard(f"two elements are named {name}", f"the other is at {first.file}:{first.line}", token)
-        if len(self.places) >= MAX_INSTANCES:
-            raise BadCard(f"more than {MAX_INSTANCES} elements")
         self.places[name] = token
 
     def node(self, env: Env, name: str) -> str:
@@ -252,10 +249,7 @@ class Elaboration:
 
     def warn(self, token: Token, text: str) -> None:
         """A warning at a place, once."""
-        line = f"{token.file}:{token.line}: {text}"
-        if line not in self.warned:
-            self.warned.add(line)
-            self.warnings.append(line)
+        self.problems.warn(token, text)
 
     def probe(self, env: Env, probe: Probe) -> Probe:
         """A probe with the circuit's names."""
@@ -297,6 +291,7 @@ class Elaboration:
         if found is None:
             raise Broken
         if id(found[0]) in env.around:
+            self.endless = True
             raise BadCard(f"subcircuit {kind.low} contains itself: " + " -> ".join((*env.inside, kind.low)), "", kind)
         if len(env.inside) >= MAX_DEPTH:
             raise BadCard(f"more than {MAX_DEPTH} subcircuits inside each other")
@@ -304,6 +299,9 @@ class Elaboration:
 
     def _enter(self, env: Env, home: Env, definition: Scope, kind: Token, full: str, nodes: list[str],
                given: Mapping[str, Token]) -> None:
+        if self.endless and id(definition) in self.walked:
+            return
+        self.walked.add(id(definition))
         known = definition.defaults.keys() | definition.params.keys()
         for name, token in given.items():
             if name not in known:

@@ -1,29 +1,23 @@
-"""Text -> logical lines of tokens; every token knows its file and line.
+"""A logical line -> tokens; every token knows its file and line.
 
-`*` begins a comment line, `;` and ` $ ` end a line's text, `+` continues the last line (also across comments). Blanks and commas
-separate tokens, `=` is one; what stands in () [] {} '' "" is never split. Line 1 of a deck is its title. `.include FILE` is
-replaced by the file's lines, paths being relative to the file that names them.
+`;` anywhere ends a line's text, and so do `$` and `//` at the beginning of a word (as in ngspice 39, where `//` does so within
+words too; here that is a mistake). Blanks and commas separate tokens, `=` is one; what stands in () [] {} '' "" is never split.
+Names may hold any other character: \\wl[0\\], net$3, a_94#, x1/n2, wl<0>, vdd!.
 """
 
-import os
-import stat
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
-from crossbar import memory
-from crossbar.errors import DataError, Problem
+from crossbar.errors import Problem
 
-MAX_INCLUDES = 20   # files inside each other
-_BYTES_A_BYTE = 60  # of tokens for a byte of text
+MAX_PROBLEMS = 1000  # that are kept; of a file that is no netlist there may be millions
 
 _OPEN, _CLOSE = "([{", {")": "(", "]": "[", "}": "{"}
-_END_COMMENT = re.compile(r";|(?:(?<=\s)|^)\$(?=\s|$)")
+_END_COMMENT = re.compile(r";|(?<![^\s,])(?:\$|//)")
 
-
-_PLAIN = re.compile(r"(?:[^][(){}'\"=,;$]|\[[\w,]*\])*")  # words between blanks; brackets only around the index of a name
+# Words between blanks; brackets only around the index of a name.
+_PLAIN = re.compile(r"(?:[^][(){}'\"=,;$/]|(?<=\S)\$|/(?!/)|\[[\w,]*\])*")
 
 
 class Token(NamedTuple):
@@ -54,115 +48,47 @@ class Plain(list[Token]):
 
 @dataclass(eq=False)
 class Problems:
-    """Collects the mistakes of a deck, so that all are reported together."""
+    """Collects the mistakes of a deck, so that all are reported together, and the warnings."""
 
-    found: list[Problem] = field(default_factory=list)
-    seen: set[Problem] = field(default_factory=set)
+    found: list[Problem] = field(default_factory=list)      # at most MAX_PROBLEMS
+    count: int = 0                                          # of all
+    warnings: list[str] = field(default_factory=list)       # file:line: text
+    _seen: set[Problem] = field(default_factory=set)
+    _warned: set[str] = field(default_factory=set)
 
     def add(self, at: Token, text: str, hint: str = "") -> None:
         """One mistake at a token; the same mistake at the same place counts once."""
         problem = Problem(file=at.file, line=at.line, text=_short(text), hint=_short(hint))
-        if problem not in self.seen:
-            self.seen.add(problem)
+        if problem in self._seen:
+            return
+        self.count += 1
+        if len(self.found) < MAX_PROBLEMS:
+            self._seen.add(problem)
             self.found.append(problem)
+
+    def warn(self, at: Token, text: str) -> None:
+        """One warning at a token, once."""
+        line = f"{at.file}:{at.line}: {_short(text)}"
+        if line not in self._warned:
+            self._warned.add(line)
+            self.warnings.append(line)
 
 
 def _short(text: str) -> str:
     return text if len(text) < 400 else f"{text[:200]} ... {text[-100:]}"
 
 
-def read_text(path: Path) -> str:
-    """The text of a file. Raises OSError where it cannot be read, DataError where it is no text, SizeError if too large."""
-    status = path.stat()
-    memory.require(f"the netlist {path}", status.st_size * _BYTES_A_BYTE)
-    if stat.S_ISCHR(status.st_mode):
-        raise DataError(f"{path} is no text file: it is a device")
-    raw = path.read_bytes()
-    if b"\0" in raw:
-        raise DataError(f"{path} is no text file: it holds zero bytes")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text file: byte {error.start} is not UTF-8") from None
-
-
-def logical_lines(text: str, file: str, problems: Problems, *, title: bool) -> tuple[str, list[list[Token]]]:
-    """Title and token lines of a deck (`title`), or of an included file; .include is followed, .end ends."""
-    lines = text.splitlines()
-    head = lines[0].strip() if title and lines else ""
-    body = list(_lines(enumerate(lines[title:], 1 + title), file, problems, (_real(file),)))
-    return head, body
-
-
-def _real(file: str) -> str:
-    return os.path.realpath(file)
-
-
-def _lines(numbered: Iterable[tuple[int, str]], file: str, problems: Problems, inside: tuple[str, ...]
-           ) -> Iterator[list[Token]]:
-    """Logical lines with includes replaced; `inside` are the files being read."""
-    for tokens in _joined(numbered, file, problems):
-        word = tokens[0].low
-        if tokens[0].bad and word in (".include", ".inc"):
-            continue
-        if word == ".end":
-            return
-        if word in (".include", ".inc"):
-            yield from _included(tokens, problems, inside)
-        else:
-            yield tokens
-
-
-def _joined(numbered: Iterable[tuple[int, str]], file: str, problems: Problems) -> Iterator[list[Token]]:
-    """Logical lines: what + continues is read as one, so a bracket may be closed on a later line."""
-    pieces: list[tuple[int, str]] = []
-    for number, raw in numbered:
-        line = raw.strip()
-        if not line or line.startswith("*"):
-            continue
-        if not line.startswith("+"):
-            yield from _tokens(pieces, file, problems)
-            pieces = [(number, line)]
-        elif not pieces:
-            problems.add(Token("+", file, number), "'+' continues nothing")
-        else:
-            pieces.append((number, line[1:]))
-    yield from _tokens(pieces, file, problems)
-
-
-def _tokens(pieces: list[tuple[int, str]], file: str, problems: Problems) -> Iterator[list[Token]]:
+def line_tokens(pieces: list[tuple[int, str]], file: str, problems: Problems) -> list[Token]:
+    """Tokens of the physical lines (number, text) of one logical line; the first is marked bad where something was wrong."""
     if len(pieces) == 1:  # most lines of a large deck
         (number, line), = pieces
         if _PLAIN.fullmatch(line):
-            yield Plain([Token(word, file, number) for word in line.split()])
-            return
-    before = len(problems.found)
+            return Plain([Token(word, file, number) for word in line.split()])
+    before = problems.count
     tokens = tokenize(pieces, file, problems)
-    if tokens:
-        yield [tokens[0].broken() if len(problems.found) > before else tokens[0], *tokens[1:]]
-
-
-def _included(tokens: list[Token], problems: Problems, inside: tuple[str, ...]) -> Iterator[list[Token]]:
-    at = tokens[0]
-    if len(tokens) != 2:
-        problems.add(at, f"{at.low} takes one file name", "quote a name with blanks")
-        return
-    path = Path(at.file).parent / unquoted(tokens[1].text)
-    if "\0" in str(path):
-        problems.add(at, "cannot include a file with a zero byte in its name")
-        return
-    if _real(str(path)) in inside:
-        problems.add(at, f"{path} includes itself", " -> ".join(Path(p).name for p in (*inside, _real(str(path)))))
-    elif len(inside) >= MAX_INCLUDES:
-        problems.add(at, f"more than {MAX_INCLUDES} files include each other")
-    else:
-        try:
-            text = read_text(path)
-        except (OSError, DataError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.add(at, f"cannot include {path}: {reason}")
-            return
-        yield from _lines(enumerate(text.splitlines(), 1), str(path), problems, (*inside, _real(str(path))))
+    if tokens and problems.count > before:
+        return [tokens[0].broken(), *tokens[1:]]
+    return tokens
 
 
 def tokenize(pieces: list[tuple[int, str]], file: str, problems: Problems) -> list[Token]:

@@ -11,6 +11,10 @@ from crossbar.netlist.lexer import Problems, Token
 from crossbar.netlist.words import BadCard, assignments, bus, expression_text, flattened, split_call, words_of
 
 OPTIONS = frozenset("reltol abstol vntol gmin itl1 itl2 itl4 trtol method maxord temp tnom seed solver".split())
+IDLE = frozenset("gmin itl2 itl4 trtol method maxord solver".split())  # options that nothing here heeds yet
+#: Options of ngspice that only concern what it lists.
+LISTING = frozenset("acct noacct init noinit list nolist mod nomod node nonode opts noopts page nopage refvalue norefvalue "
+                    "ingold numdgt".split())
 _LATER = frozenset(".lib .tran .ac .ic .nodeset .meas .measure .step .if .mc".split())
 WRITE_FIELDS = frozenset("target scheme amplitude amplitude_p amplitude_ap width width_p width_ap verify order seed".split())
 _NEVER = frozenset(".noise .pz .sens .four .disto .control .tf .csparam".split())
@@ -75,6 +79,7 @@ class Parsed:
     prints: list[tuple[str, list[Token]]] = field(default_factory=list)  # (analysis kind or "", outputs)
     saves: list[Token] = field(default_factory=list)
     options: dict[str, Token] = field(default_factory=dict)
+    doubts: list[tuple[Token, str]] = field(default_factory=list)  # warnings, with their places
 
 
 def parse_lines(title: str, lines: list[list[Token]], file: str, problems: Problems) -> Parsed:
@@ -113,13 +118,15 @@ def parse_lines(title: str, lines: list[list[Token]], file: str, problems: Probl
             problems.add(at, error.message + f" in {error.text[:100]!r}", error.hint)
     for scope in stack[1:]:
         problems.add(scope.at, ".subckt is never ended", "add .ends")
+    for token, text in deck.doubts:
+        problems.warn(token, text)
     return deck
 
 
 def _card(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     word = tokens[0].low
-    if word in _CARDS:
-        _CARDS[word](deck, scope, tokens)
+    if word in CARDS:
+        CARDS[word](deck, scope, tokens)
     elif word in _LATER:
         raise BadCard(f"{word} is not supported yet", "this version knows " + " ".join(sorted(_KNOWN)))
     elif word in _NEVER:
@@ -231,6 +238,9 @@ def _write(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     for name, token in given.items():
         if name not in WRITE_FIELDS:
             raise BadCard(f".write knows no {name}", "it knows " + " ".join(sorted(WRITE_FIELDS)), token)
+    for name in ("amplitude", "width"):
+        if {name, f"{name}_p", f"{name}_ap"} <= given.keys():
+            deck.doubts.append((given[name], f".write: {name} has no effect beside {name}_p and {name}_ap"))
     deck.analyses.append(Write(tokens[0], bare[0], given))
 
 
@@ -248,17 +258,23 @@ def _save(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
 
 
 def _options(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
-    bare, given = assignments(tokens[1:])
-    for name in [t.low for t in bare] + list(given):
-        if name not in OPTIONS:
+    flags, values = assignments(tokens[1:])
+    for name in [t.low for t in flags] + list(values):
+        if name not in OPTIONS | LISTING:
             raise BadCard(f"unknown option {name}", "known are " + " ".join(sorted(OPTIONS)))
-    if "method" in given and given["method"].low not in ("trap", "gear"):
-        raise BadCard(f"method={given['method'].text}: there are trap and gear")
-    for name, token in given.items():
+        if name in IDLE:
+            deck.doubts.append((tokens[0], f"option {name} has no effect yet"))
+        if name in LISTING:
+            deck.doubts.append((tokens[0], f"option {name} has no effect: it is about ngspice's listing"))
+    if "method" in values and values["method"].low not in ("trap", "gear"):
+        raise BadCard(f"method={values['method'].text}: there are trap and gear")
+    settings = {name: token for name, token in values.items() if name not in LISTING}
+    for name, token in settings.items():
         _in_range(name, token)
-    if bare:
-        raise BadCard(f"option {bare[0].low} needs a value")
-    deck.options |= given
+    unset = [t.low for t in flags if t.low not in LISTING]
+    if unset:
+        raise BadCard(f"option {unset[0]} needs a value")
+    deck.options |= settings
 
 
 def _in_range(name: str, token: Token) -> None:
@@ -284,9 +300,9 @@ def _title(deck: Parsed, scope: Scope, tokens: list[Token]) -> None:
     deck.title = " ".join(t.text for t in tokens[1:])
 
 
-_CARDS: dict[str, Callable[[Parsed, Scope, list[Token]], None]] = {
+CARDS: dict[str, Callable[[Parsed, Scope, list[Token]], None]] = {
     ".param": _param, ".func": _func, ".model": _model, ".global": _global, ".op": _op, ".dc": _dc,
     ".write": _write, ".print": _print,
     ".plot": _print, ".probe": _print, ".save": _save, ".options": _options, ".option": _options, ".opt": _options,
     ".temp": _temp, ".title": _title}
-_KNOWN = frozenset(_CARDS) - {".option", ".opt", ".plot", ".probe"} | {".subckt", ".ends", ".include", ".end"}
+_KNOWN = frozenset(CARDS) - {".option", ".opt", ".plot", ".probe"} | {".subckt", ".ends", ".include", ".end"}

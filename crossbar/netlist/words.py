@@ -3,12 +3,15 @@
 import bisect
 import re
 from collections.abc import Iterable, Sequence
+from itertools import product
+from math import prod
 
 from crossbar.netlist.lexer import Problems, Token, tokenize, unquoted
 
 MAX_BUS = 1_000_000  # bits of one bus
 
-_BUS = re.compile(r"(.*)\[\s*(\d+)\s*:\s*(\d+)\s*\](.*)", re.DOTALL)
+_ENTRY = r"\s*[0-9]+\s*(?::\s*[0-9]+\s*)?"
+_BUS = re.compile(rf"\[(?=[^\]]*:)({_ENTRY}(?:,{_ENTRY})*)\]")
 _CALL = re.compile(r"([^\s()]+)\s*\((.*)\)", re.DOTALL)
 
 
@@ -90,16 +93,49 @@ def assignments(tokens: Sequence[Token], *, long: bool = False) -> tuple[list[To
 
 
 def bus(text: str) -> list[str] | None:
-    """Names of a bus a[0:3] -> a[0], a[1], a[2], a[3] (or downwards); None where the text is no bus."""
-    found = _BUS.fullmatch(text)
-    if not found:
+    """Names of a bus: a[0:3] -> a[0], a[1], a[2], a[3] (or downwards), x[5,0:1] -> x[5,0], x[5,1]; None where the text is none.
+
+    Of several indices in one bracket the last runs fastest; several brackets run together, v(a[0:1],b[3:2]) -> v(a[0],b[3]),
+    v(a[1],b[2]), and must have the same width. Raises BadCard for other widths and more than MAX_BUS names.
+    """
+    if ":" not in text or not _BUS.search(text):
         return None
-    huge = max(len(found[2]), len(found[3])) > 12
-    first, last = (0, MAX_BUS) if huge else (int(found[2]), int(found[3]))
-    if abs(last - first) >= MAX_BUS:
+    width = bus_width(text)
+    if width > MAX_BUS:
         raise BadCard(f"bus {text} has more than {MAX_BUS} bits")
-    step = 1 if last >= first else -1
-    return [f"{found[1]}[{k}]{found[4]}" for k in range(first, last + step, step)]
+    names = [""] * width
+    end = 0
+    for bracket in _BUS.finditer(text):
+        bits = _bits(bracket[1])
+        if len(bits) != width:
+            raise BadCard(f"{text} has {len(bits)} bits in {bracket[0]} and {width} elsewhere", "widths must match")
+        between = text[end:bracket.start()]
+        names = [f"{name}{between}[{bit}]" for name, bit in zip(names, bits, strict=True)]
+        end = bracket.end()
+    return [name + text[end:] for name in names]
+
+
+def bus_width(text: str) -> int:
+    """Number of names that a text stands for, 1 where it is no bus; nothing is expanded."""
+    if ":" not in text:
+        return 1
+    widths = [prod(len(bits) for bits in _index_ranges(bracket[1])) for bracket in _BUS.finditer(text)]
+    return max(widths, default=1)
+
+
+def _index_ranges(indices: str) -> list[range]:
+    """Of "5,0:3" the indices that each entry runs through; a bound of very many digits counts as MAX_BUS."""
+    ranges = []
+    for entry in indices.split(","):
+        bounds = [int(word) if len(word.strip()) <= 12 else MAX_BUS for word in entry.split(":")]
+        step = 1 if bounds[-1] >= bounds[0] else -1
+        ranges.append(range(bounds[0], bounds[-1] + step, step))
+    return ranges
+
+
+def _bits(indices: str) -> list[str]:
+    """Of "5,0:3" the names "5,0", "5,1", "5,2", "5,3"."""
+    return [",".join(map(str, index)) for index in product(*_index_ranges(indices))]
 
 
 def expression_text(token: Token) -> str:

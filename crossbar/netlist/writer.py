@@ -18,6 +18,8 @@ from crossbar.errors import DataError
 from crossbar.netlist.deck import DcAnalysis, Deck, WriteAnalysis
 from crossbar.units import parse_number
 
+LEAST = 1e-307  # [S] of a resistor: the reciprocal of less is no number
+
 _MTJ = """.subckt crossbar_mtj free fixed rp=1k a=0 tmr=0 wh=0
 R1 free fixed {rp}
 B1 free fixed I = -v(free,fixed)/{rp}*{a}*{tmr}/(1+{tmr}+{wh}*v(free,fixed)*v(free,fixed))
@@ -133,12 +135,13 @@ def _source(circuit: Circuit, name: str, names: _Names) -> str:
 def _mtj(batch: MTJs, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
     p = batch.params
     if batch.ohmic is not None and not np.isnan(batch.ohmic[k]):
-        return f"{names.of('r', batch.names[k])} {' '.join(nodes)} {1 / batch.ohmic[k]:.17g}"
+        return f"{names.of('r', batch.names[k])} {' '.join(nodes)} {1 / max(batch.ohmic[k], LEAST):.17g}"
     if not np.all(np.isinf(p.barrier)):
         raise DataError(f"{batch.names[k]} has a tunnelling law (barrier=), which the flat deck does not have")
     r_p, tmr, v_h = (float(np.broadcast_to(np.asarray(x, dtype=float), len(batch.nodes))[k]) for x in (p.r_p, p.tmr_0, p.v_h))
+    bend = (1 / max(v_h, 1e-150)) ** 2  # of less than 1e-150 V the square is no number
     return (f"{names.of('x', batch.names[k])} {nodes[0]} {nodes[1]} crossbar_mtj rp={r_p:.17g} "
-            f"a={(1 - batch.state[k]) / 2:.17g} tmr={tmr:.17g} wh={v_h ** -2:.17g}")
+            f"a={(1 - batch.state[k]) / 2:.17g} tmr={tmr:.17g} wh={bend:.17g}")
 
 
 def _expression(batch: Behavioural, k: int, nodes: list[str], names: _Names, circuit: Circuit) -> str:
@@ -184,7 +187,8 @@ def _translated(text: str, probes: Mapping[str, str], values: Mapping[str, float
 
 
 _MAKERS: dict[type, Callable] = {
-    Resistors: _two("r", lambda b, k: 1 / b.g[k]), Wires: _wire, IdealLines: _ideal_line, MTJs: _mtj, Behavioural: _expression,
+    Resistors: _two("r", lambda b, k: 1 / max(b.g[k], LEAST)), Wires: _wire, IdealLines: _ideal_line, MTJs: _mtj,
+    Behavioural: _expression,
     VoltageSources: _two("v", lambda b, k: b.value[k]), CurrentSources: _two("i", lambda b, k: b.value[k]),
     VCVS: _two("e", lambda b, k: b.gain[k]), VCCS: _two("g", lambda b, k: b.gain[k]),
     CCCS: _by_current("f"), CCVS: _by_current("h")}

@@ -26,6 +26,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from crossbar import nn
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
+from crossbar.files import open_regular
 
 _KEYS = ("fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias", "X_train", "Y_train", "X_test", "Y_test")
 _AXES = {  # of each key: solutions k, inputs i, hidden h, classes c, devices 2h and 2c, samples n and m
@@ -97,7 +98,7 @@ def load_solutions(path: str | Path | None = None) -> Solutions:
     if path is None:
         return shipped_solutions()
     try:
-        with open(path, "rb") as stream:
+        with open_regular(Path(path)) as (stream, _):
             file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: a single array, not an .npz file of several")
