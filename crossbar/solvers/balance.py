@@ -51,8 +51,8 @@ def lines_alone(r, near, far, out):  # type: ignore[no-untyped-def]
 def kcl(r, x, shift, load, sign, rho, near, far, sums, block):  # type: ignore[no-untyped-def]
     """Kirchhoff's current law at every node, and the terminal currents.
 
-    x + shift (B, n, L): voltages with the terminals at 0 V; shift is constant between weak segments, so that no digit of x is
-    spent on it; an empty one stands for zeros.  sign x load (B, n, L): current that the cells draw from each node [A].
+    x + shift (B, n, L): voltages with the terminals at 0 V; x has the digits that their sum would lose; an empty shift stands
+    for zeros.  sign x load (B, n, L): current that the cells draw from each node [A].
     rho (B, n, L), which may be load itself: current that arrives at the node and does not leave it [A]. near (B, L): current
     from the near terminal into the line; far (B, L): from the line into the far terminal. sums (B, blocks, 3): parts of
     sum |rho|, largest |rho|, sum |load|.
@@ -137,28 +137,6 @@ def kcl(r, x, shift, load, sign, rho, near, far, sums, block):  # type: ignore[n
                 far[b, lo + c] = -piece[c] if broken[c] > 0.0 else current[c]
         part = sums[b, task % parts]
         part[0], part[1], part[2] = misfit.sum(), largest.max(), carried.sum()
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def rebase(r, weak, drives, base, shift, x):  # type: ignore[no-untyped-def]
-    """Move the common part of x to the base on every stretch of line between segments of at least weak (L,) ohm, so that
-    differences of x keep their digits however small the wire resistance; and to the shift, if it `drives` current."""
-    batch, n, lines = x.shape
-    for b in prange(batch):
-        for l in range(lines):
-            first = -1
-            at = 0 if r.shape[1] == 1 else l
-            for j in range(n):
-                if r[j, at] >= weak[at]:
-                    first = j
-                if first >= 0 and r[j + 1, at] >= weak[at]:
-                    common = x[b, first, l]
-                    for k in range(first, j + 1):
-                        x[b, k, l] -= common
-                        base[b, k, l] += common
-                        if drives:
-                            shift[b, k, l] += common
-                    first = -1
 
 
 @njit(cache=True, inline="always")
