@@ -111,7 +111,7 @@ class _Update:
         self.gate, self.breakdown, self.rtol = gate, breakdown, rtol
         self.before = np.array(np.broadcast_to(junctions.states, (batch, *array.shape)))
         self.states = self.before.copy()
-        self.ledger = Ledger(batch, array.shape, self.before)
+        self.ledger = Ledger(batch, array.shape, self.before, self.before)
         self.keeps = np.ones(self.states.shape)
         self.which = np.array([_typical(junctions)])
         self.nominal = junctions.p.select(array.shape, self.which)
