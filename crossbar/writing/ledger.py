@@ -46,9 +46,8 @@ class Ledger:
 
     def draw(self, live: Live, row: int, columns: Mask, states: States, flips: Flips, uniforms: Array) -> None:
         """Cells flip, by uniforms (k, M, N) in [0, 1): states (batch, M, N) are changed in place."""
-        occupation_kernels.draw(uniforms, states, self.target, np.arange(len(states))[live], row, columns,
-                                flips.place, flips.flips, flips.stays, flips.starts, flips.opposed,
-                                flips.other_flips, flips.other_stays, flips.rest, self.occupation, self.disturbs)
+        occupation_kernels.draw(uniforms, states, self.target, np.arange(len(states))[live], row, columns, flips.cells,
+                                flips.starts, flips.flips, flips.stays, flips.rest, self.occupation, self.disturbs)
 
     def read(self, live: Live, states: States) -> None:
         """Reads tell the states (batch, M, N): from here on the chances are those of cells in them."""

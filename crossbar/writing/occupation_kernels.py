@@ -25,34 +25,35 @@ def _disturb(cell, f_right, s_right, f_wrong, s_wrong):  # type: ignore[no-untyp
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def draw(uniforms, states, target, live, row, columns, place, flips, stays, starts, opposed,  # type: ignore[no-untyped-def]
-         other_flips, other_stays, rest, occupation, disturbs):
+def draw(uniforms, states, target, live, row, columns, cells, starts, flips, stays, rest,  # type: ignore[no-untyped-def]
+         occupation, disturbs):
     """States (B, M, N), occupation (B, M, N, 4) and disturbs (B, M, N) after a phase, in place.
 
     uniforms (k, M, N) in [0, 1), for the writes live (k,); columns (k, N) of a row are selected. The others: `Flips`.
     """
     drawn, rows, n = uniforms.shape
     rest_rows, rest_columns = rest.shape[2], rest.shape[3]
-    under_voltage = flips.shape[1]
+    behind = starts[0, -1]
     for task in prange(drawn * rows):
         k, m = task // rows, task % rows
-        b, r = live[k], place[m]
-        next_one, last = 0, 0
-        if r >= 0:
-            next_one, last = starts[k * under_voltage + r], starts[k * under_voltage + r + 1]
+        b, i = live[k], min(m, rest_rows - 1)
+        now, end = starts[0, task], starts[0, task + 1]
+        other, other_end = behind + starts[1, task], behind + starts[1, task + 1]
         for c in range(n):
             state = states[b, m, c]
-            f_other, s_other = 0.0, 1.0
-            if r >= 0:
-                f, s = flips[k, r, c], stays[k, r, c]
-                if next_one < last and opposed[next_one] == task * n + c:
-                    f_other, s_other = other_flips[next_one], other_stays[next_one]
-                    next_one += 1
-            else:
-                i, j = min(m, rest_rows - 1), min(c, rest_columns - 1)
-                now = 0 if state > 0 else 1
-                f, s = rest[now, 0, i, j], rest[now, 1, i, j]
-                f_other, s_other = rest[1 - now, 0, i, j], rest[1 - now, 1, i, j]
+            stressed = now < end and cells[now] == task * n + c
+            other_stressed = other < other_end and cells[other] == task * n + c
+            f, s, f_other, s_other = 0.0, 1.0, 0.0, 1.0
+            if stressed:
+                f, s = flips[now], stays[now]
+                now += 1
+            if other_stressed:
+                f_other, s_other = flips[other], stays[other]
+                other += 1
+            if not (stressed or other_stressed):
+                j, side = min(c, rest_columns - 1), 0 if state > 0 else 1
+                f, s = rest[side, 0, i, j], rest[side, 1, i, j]
+                f_other, s_other = rest[1 - side, 0, i, j], rest[1 - side, 1, i, j]
             if state == target[b, m, c]:
                 f_right, s_right, f_wrong, s_wrong = f, s, f_other, s_other
             else:

@@ -40,18 +40,7 @@ class Turning:
 
     def __init__(self, cells: MTJCells) -> None:
         self.cells = cells
-        fixed = np.zeros(cells.shape, bool) if cells.defects is None else cells.defects.mask
-        self.fixed: Mask = np.ascontiguousarray(np.broadcast_to(fixed, cells.shape))
         self._to_ends: dict[bytes, Array] = {}
-
-    def opposed(self, volts: Array, states: States, rows: IntArray, least: float) -> tuple[IntArray, IntArray]:
-        """Cells of some rows (R,) under more than `least` [V] against the state that they are not in, fixed
-        ones left out; and where among them each row begins (B R + 1,)."""
-        volts, states = np.ascontiguousarray(volts), np.ascontiguousarray(states)
-        starts = turning_kernels.count_opposed(volts, states, rows, self.fixed, least)
-        cells = np.empty(starts[-1], np.intp)
-        turning_kernels.find_opposed(volts, states, rows, self.fixed, least, starts, cells)
-        return cells, starts
 
     def turned(self, solution: Solution, volts: Array, states: States, cells: IntArray) -> tuple[Array, Array]:
         """Voltages (n,) [V] and currents [A] of junctions, turned; volts, states (B, M, N): as they are."""
@@ -64,10 +53,10 @@ class Turning:
         """(2) for junctions alone."""
         (law, g_p, g_ap), (words, bits) = self._laws, self._line_conductances(solution)
         states = np.ascontiguousarray(states)
-        loads = turning_kernels.line_loads(states, g_p, g_ap)
+        along, down = turning_kernels.line_loads(states, g_p, g_ap)
         turned_volts, turned_amperes = np.empty((2, cells.size))
         turning_kernels.turn(cells, np.ascontiguousarray(volts), np.ascontiguousarray(solution.cell_current), states,
-                             law, g_p, g_ap, *loads, words, bits, turned_volts, turned_amperes)
+                             law, g_p, g_ap, along, down, words, bits, turned_volts, turned_amperes)
         return turned_volts, turned_amperes
 
     def _behind_transistors(self, solution: TransistorSolution, states: States,
@@ -75,9 +64,10 @@ class Turning:
         """(2) for junctions with transistors, for all cells of the rows at once."""
         batch, row, column = np.unravel_index(cells, states.shape)
         rows = np.unique(row)
+        assert solution.share is not None  # kept with the nodes
         bit, source = solution.bit_voltage[:, rows], solution.source_voltage[:, rows]
         gate = np.broadcast_to(solution.gate, states.shape[:2])[:, rows, None]
-        share = np.array(solution.share)[:, rows]
+        share = np.ascontiguousarray(solution.share[:, rows])
         junctions = self.cells.of_rows(rows)
         present = replace(solution.cells.of_rows(rows), cells=junctions.in_state(states[:, rows]))
         turned = replace(present, cells=junctions.in_state(-states[:, rows]))

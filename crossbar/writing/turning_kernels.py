@@ -10,46 +10,72 @@ _ISOLATED = 1e-30  # [S] that stands for 0
 _SMALL = 0.01  # share of the voltage that a last step may take: what it misses is of second order
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def _stressed(v, state, fixed, stress):  # type: ignore[no-untyped-def]
+    """Whether the state that a cell has may flip at v, and whether the other one may, by `Stress`."""
+    low, harmless, every, either = stress
+    size, opposed = abs(v), v * state < 0.0
+    present = (size > low) if every else (size > harmless) & opposed
+    other = (size > low) if either else (size > harmless) & (not opposed)
+    return present & (not fixed), other & (not fixed)
+
+
 @njit(cache=True, error_model="numpy", parallel=True)
-def count_opposed(volts, states, rows, fixed, least):  # type: ignore[no-untyped-def]
-    """(k R + 1,) places of the first cell of every row among those whose other state flips: cells (k, M, N) of
-    rows (R,), not fixed (M, N), under more than `least` [V] against the other state."""
-    writes, columns = volts.shape[0], volts.shape[2]
-    starts = np.zeros(writes * rows.size + 1, np.intp)
-    for task in prange(writes * rows.size):
-        k, m = task // rows.size, rows[task % rows.size]
+def count_stressed(volts, states, fixed, stress):  # type: ignore[no-untyped-def]
+    """(2, k M + 1) where every row begins in a list of those cells (k, M, N), not fixed (M, N), that may flip: in the
+    states that they have, and in the other ones."""
+    writes, rows, columns = volts.shape
+    starts = np.zeros((2, writes * rows + 1), np.intp)
+    for task in prange(writes * rows):
+        k, m = task // rows, task % rows
+        present, other = 0, 0
         for c in range(columns):
-            if volts[k, m, c] * states[k, m, c] > least and not fixed[m, c]:
-                starts[task + 1] += 1
-    for task in range(writes * rows.size):
-        starts[task + 1] += starts[task]
+            a, b = _stressed(volts[k, m, c], states[k, m, c], fixed[m, c], stress)
+            present += a
+            other += b
+        starts[0, task + 1], starts[1, task + 1] = present, other
+    for task in range(writes * rows):
+        starts[0, task + 1] += starts[0, task]
+        starts[1, task + 1] += starts[1, task]
     return starts
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def find_opposed(volts, states, rows, fixed, least, starts, cells):  # type: ignore[no-untyped-def]
-    """Flat indices of those cells, into `cells` (starts[-1],)."""
-    writes, m_all, columns = volts.shape
-    for task in prange(writes * rows.size):
-        k, m = task // rows.size, rows[task % rows.size]
-        place = starts[task]
+def list_stressed(volts, amperes, states, fixed, stress, starts, cells, seen, driven, now):  # type: ignore
+    """Flat indices `cells` (n,) of both lists, the other states behind; voltages, currents and states of the first."""
+    writes, rows, columns = volts.shape
+    behind = starts[0, -1]
+    for task in prange(writes * rows):
+        k, m = task // rows, task % rows
+        place, other = starts[0, task], behind + starts[1, task]
+        if place == starts[0, task + 1] and other == behind + starts[1, task + 1]:
+            continue
         for c in range(columns):
-            if volts[k, m, c] * states[k, m, c] > least and not fixed[m, c]:
-                cells[place] = (k * m_all + m) * columns + c
+            v = volts[k, m, c]
+            a, b = _stressed(v, states[k, m, c], fixed[m, c], stress)
+            if a:
+                cells[place] = task * columns + c
+                seen[place], driven[place], now[place] = v, amperes[k, m, c], states[k, m, c]
                 place += 1
+            if b:
+                cells[other] = task * columns + c
+                now[other] = -states[k, m, c]
+                other += 1
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@njit(cache=True, error_model="numpy", parallel=True, fastmath={"reassoc", "contract"})
 def line_loads(states, g_p, g_ap):  # type: ignore[no-untyped-def]
     """Sums (k, M) and (k, N) along rows and columns of conductances g_p and g_ap (M, N) [S], by state."""
     writes, rows, columns = states.shape
     along, down = np.zeros((writes, rows)), np.zeros((writes, columns))
     for k in prange(writes):
         for m in range(rows):
+            total = 0.0
             for c in range(columns):
                 g = g_p[m, c] if states[k, m, c] > 0 else g_ap[m, c]
-                along[k, m] += g
+                total += g
                 down[k, c] += g
+            along[k, m] = total
     return along, down
 
 
