@@ -1,6 +1,6 @@
 """The junctions of an array, passive or 1T1R: what a solved array does to them, and what becomes of them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,18 +8,38 @@ import numpy.typing as npt
 
 from crossbar import mtj
 from crossbar.arrays import OneTransistorArray
-from crossbar.elements.base import Array, Mask
+from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
-from crossbar.elements.fields import pick_rows
 from crossbar.elements.solution import ArraySolution, TransistorSolution
 from crossbar.errors import DataError
 from crossbar.mtj.switching import Method
+from crossbar.writing import turning_kernels
 from crossbar.writing.schemes import WritableArray
+from crossbar.writing.turning import Turning
 
 States = npt.NDArray[np.int8]
 Solution = ArraySolution | TransistorSolution
 
 _REST = 1e-6  # of V_c0: a voltage below changes the probability of a flip by less than 2 Delta of that
+_NEVER = 1e-18  # probability to flip in a phase below which a state is taken to stay
+_FEW = 4096  # cells: arrays of so many are looked at whole
+_LEAST = 1e-300
+_KEPT = 4  # widths whose probabilities at rest are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Flips:
+    """Probabilities of a phase of k writes.
+
+    cells : (n + m,) flat indices into (k, M, N): n of those that may flip, then m of those that might were they in
+    their other states. A cell in neither list is at rest; one in a single list stays where it is in the other state.
+    """
+
+    cells: IntArray
+    starts: IntArray  # (2, k M + 1) where in each list a row begins
+    flips: Array      # (n + m,) probability to flip
+    stays: Array      # and to stay
+    rest: Array       # (2, 2, M or 1, N or 1) to flip and to stay, in P and in AP, without a voltage
 
 
 class Junctions:
@@ -33,8 +53,8 @@ class Junctions:
         self.cells, self.p, self.shape = cells, cells.params, cells.shape
         self.method, self.exponent = method, exponent
         self.fixed: Mask | None = None if cells.defects is None else np.broadcast_to(cells.defects.mask, cells.shape)
-        self._resting: dict[float, tuple[Array, Array, Array, Array]] = {}
-        self._rows: dict[bytes, mtj.MTJParams] = {}
+        self._resting: dict[float, tuple[Array, tuple[float, float]]] = {}
+        self._turning = Turning(cells)
 
     @property
     def states(self) -> States:
@@ -42,11 +62,6 @@ class Junctions:
         if self.cells.state is None:
             raise DataError("writing starts from states P and AP; these cells have m_z: give MTJCells(params, state)")
         return np.array(self.cells.state, dtype=np.int8)
-
-    @cached_property
-    def low(self) -> float:
-        """Voltage below which a junction is as good as at rest [V]."""
-        return _REST * float(min(self.p.v_c0(1).min(), self.p.v_c0(-1).min()))
 
     def volts(self, solution: Solution) -> Array:
         """(..., M, N) across the junctions, free minus fixed [V]; 0 where no terminal reaches."""
@@ -63,46 +78,96 @@ class Junctions:
             raise DataError(f"the junction of cell [{i},{j}] would see {highest.max():.4g} V, beyond the breakdown limit of "
                             f"{breakdown:g} V; lower the amplitude (a longer pulse needs less), or give breakdown=")
 
-    def switched(self, solution: Solution, width: float, states: States) -> tuple[Array, Array]:
-        """Probabilities (B, M, N) that a pulse of this width, of the voltages of a solution (B, M, N), flips junctions that were
-        at rest, and that it doesn't."""
-        volts, amperes = self.volts(solution), solution.cell_current
-        rows = np.flatnonzero(np.abs(volts).max(axis=(0, 2)) > self.low)
-        if 2 * rows.size > self.shape[0]:
-            flips, stays = self._pulsed(amperes, volts, width, self.p, states)
-        else:
-            flips, stays = (np.where(states > 0, x, y) for x, y in self._at_rest(width))
-            if rows.size:
-                flips[:, rows], stays[:, rows] = self._pulsed(amperes[:, rows], volts[:, rows], width, self._of_rows(rows),
-                                                              states[:, rows])
+    def flips(self, solution: Solution, width: float, states: States) -> Flips:
+        """Probabilities that a pulse of this width, of the voltages of a solution (B, M, N), flips junctions that were
+        at rest, in the states that they have and in the other ones.
+
+        In large arrays only those states are looked at that flip with more than _NEVER; in small ones, and where
+        junctions flip more often at rest, all that cells are in.
+        """
+        volts = np.ascontiguousarray(self.volts(solution))
+        amperes = np.ascontiguousarray(solution.cell_current)
+        now = np.ascontiguousarray(states)
+        rest, (low, harmless) = self._at_rest(width)
+        either = harmless == low
+        stress = low, harmless, either or now[0].size <= _FEW, either
+
+        starts = turning_kernels.count_stressed(volts, now, self._fixed_mask, stress)
+        present, size = int(starts[0, -1]), int(starts[:, -1].sum())
+        cells, sides = np.empty(size, np.intp), np.empty(size, np.int8)
+        seen, driven = np.empty((2, size))
+        turning_kernels.list_stressed(volts, amperes, now, self._fixed_mask, stress, starts, cells, seen, driven, sides)
+        if present < size:
+            seen[present:], driven[present:] = self._turning.turned(solution, volts, now, cells[present:])
+        flips, stays = self._pulsed_cells(driven, seen, width, sides, cells)
+        return Flips(cells=cells, starts=starts, flips=flips, stays=stays, rest=rest)
+
+    def switched(self, solution: Solution, width: npt.ArrayLike, states: States) -> tuple[Array, Array]:
+        """Probabilities (B, M, N) that pulses, of the voltages of a solution (B, M, N), flip junctions
+        that were at rest, and that they don't; widths broadcast to the cells [s]."""
+        flips, stays = self._pulsed(solution.cell_current, self.volts(solution), width, self.p, states)
         if self.fixed is not None:
             flips[:, self.fixed], stays[:, self.fixed] = 0.0, 1.0
         return flips, stays
 
-    def fails(self, solution: Solution, width: float, row: int, target: States) -> Array:
-        """Probabilities (B, N) that a pulse leaves cells of a row on the other side than their target (B, N), were they there, at
-        the voltages of a solution."""
-        v = self.volts(solution)[:, row]
-        p = self._of_rows(np.array([row]))
-        return self._pulsed(mtj.current(v, p, -target)[0], v, width, p, -target)[1]
+    def turned(self, solution: Solution, width: npt.ArrayLike, states: States,
+               which: IntArray) -> tuple[Array, Array]:
+        """As `switched`, of some cells (n,), flat indices into (B, M, N), were they in the other states."""
+        if not which.size:
+            return np.empty(0), np.empty(0)
+        volts, amperes = self._turning.turned(solution, self.volts(solution), states, which)
+        return self._pulsed_cells(amperes, volts, width, -states.ravel()[which], which)
 
-    def _pulsed(self, amperes: Array, volts: Array, width: float, p: mtj.MTJParams, states: States) -> tuple[Array, Array]:
+    def _pulsed_cells(self, amperes: Array, volts: Array, width: npt.ArrayLike, states: States,
+                      which: IntArray) -> tuple[Array, Array]:
+        """`_pulsed` for cells (n,), flat indices into (B, M, N)."""
+        if not which.size:
+            return np.empty(0), np.empty(0)
+        widths: Array = np.asarray(width, dtype=float)
+        p = self.p
+        if p.shape:
+            p = p.select(self.shape, which % (self.shape[0] * self.shape[1]))
+        if widths.ndim:
+            widths = np.broadcast_to(widths, self.shape).ravel()[which % (self.shape[0] * self.shape[1])]
+        return self._pulsed(amperes, volts, widths, p, states)
+
+    def _pulsed(self, amperes: Array, volts: Array, width: npt.ArrayLike, p: mtj.MTJParams,
+                states: States) -> tuple[Array, Array]:
         return mtj.switched_by(amperes, volts, np.asarray(width), p, states, self.method, exponent=self.exponent)
 
-    def _at_rest(self, width: float) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """Probabilities of a flip in P and in AP, and of none, without voltage."""
+    def _at_rest(self, width: float) -> tuple[Array, tuple[float, float]]:
+        """(2, 2, M or 1, N or 1) probabilities to flip and to stay, in P and in AP, without voltage; and `_stress`."""
         if width not in self._resting:
-            none = np.zeros(self.p.shape)
-            both = [self._pulsed(none, none, width, self.p, np.full(self.p.shape, s, np.int8)) for s in (1, -1)]
-            self._resting = {width: (both[0][0], both[1][0], both[0][1], both[1][1])}
-        p_flips, ap_flips, p_stays, ap_stays = self._resting[width]
-        return (p_flips, ap_flips), (p_stays, ap_stays)
+            if len(self._resting) >= _KEPT:
+                self._resting.clear()
+            none: Array = np.zeros(np.broadcast_shapes(self.p.shape, (1, 1)))
+            rest = np.array([self._pulsed(none, none, width, self.p, np.full(none.shape, state, np.int8))
+                             for state in (1, -1)])
+            stress = self._stress(float(rest[:, 0].max()))
+            if self.fixed is not None:
+                rest = np.array(np.broadcast_to(rest, (2, 2, *self.shape)))
+                rest[:, 0, self.fixed], rest[:, 1, self.fixed] = 0.0, 1.0
+            self._resting[width] = rest, stress
+        return self._resting[width]
 
-    def _of_rows(self, rows: npt.NDArray[np.intp]) -> mtj.MTJParams:
-        """Parameters of the junctions of some rows; those of the last rows asked for are kept."""
-        if rows.tobytes() not in self._rows:
-            self._rows = {rows.tobytes(): pick_rows(self.p, self.shape, rows)}
-        return self._rows[rows.tobytes()]
+    def _stress(self, at_rest: float) -> tuple[float, float]:
+        """Voltages [V] up to which junctions that flip with a probability `at_rest` without one flip as often, and with
+        less than _NEVER: an overdrive i = I / I_c0 makes it at most exp(2 Delta i) times as much, and is at most V / V_c0;
+        0: not known."""
+        low, harmless = _REST * self._v_c0, 0.0
+        if not np.any(self.p.xi) and at_rest < _NEVER:
+            harmless = self._v_c0 * np.log(_NEVER / max(at_rest, _LEAST)) / (2 * float(np.max(np.asarray(self.p.delta))))
+        return low, max(low, harmless)
+
+    @cached_property
+    def _fixed_mask(self) -> Mask:
+        """(M, N)"""
+        return np.zeros(self.shape, bool) if self.fixed is None else np.array(self.fixed)
+
+    @cached_property
+    def _v_c0(self) -> float:
+        """The least critical voltage [V]."""
+        return float(min(self.p.v_c0(1).min(), self.p.v_c0(-1).min()))
 
     def conducting(self, solution: Solution, z: Array) -> Array:
         """(B, M, N) cell currents [A] at the voltages of a solution, had the junctions turned to cos(theta) = z."""

@@ -1,16 +1,22 @@
 """The accounts of a write: flips, probabilities, energy, one array operation after the other.
 
-    disturb   1 - prod_k (1 - p_k) over the phases k in which a cell is not selected, p_k its probability to flip in the state it
-              is in, under its own voltage of the solved array
-    error     the probability e that a cell is not where it should be, from its first pulse on: e <- e q + (1 - e) p, where a
-              pulse fails with q in a cell that is wrong, and p flips away one that is right; without a pulse on it q = 1
+Every cell is a chain of two states, right (r, its target) and wrong (w), undisturbed or disturbed (r*, w*): flipped
+at least once while it was not selected. A phase flips it with p_r or p_w, the probabilities of either state under the
+cell's own voltage of the solved array,
+
+    selected       r <- r (1 - p_r) + w p_w,   w <- w (1 - p_w) + r p_r,   r*, w* likewise
+    not selected   r <- r (1 - p_r),           w <- w (1 - p_w),
+                   r* <- r* (1 - p_r) + (w + w*) p_w,   w* <- w* (1 - p_w) + (r + r*) p_r
+
+from r = 1 or w = 1. Then error = w + w*, disturb = r* + w*. Nothing is subtracted, so that 1e-30 keeps its digits.
 """
 
 import numpy as np
 
 from crossbar.elements.base import Array, IntArray, Mask
-from crossbar.writing import ledger_code
-from crossbar.writing.junctions import Solution, States
+from crossbar.writing import occupation_kernels
+from crossbar.writing.junctions import Flips, Solution, States
+from crossbar.writing.occupation_kernels import RIGHT, WRONG
 from crossbar.writing.report import WriteEnergy
 
 Live = IntArray | slice
@@ -20,32 +26,37 @@ class Ledger:
     """Accounts of `batch` writes of M x N cells; every entry is for the writes `live` that took part in a phase: k numbers, or
     all of them as a slice, which copies nothing. What a phase selects are columns (k, N) of one row; a read selects none."""
 
-    def __init__(self, batch: int, shape: tuple[int, int], target: States) -> None:
+    def __init__(self, batch: int, shape: tuple[int, int], target: States, states: States) -> None:
         self.target = np.ascontiguousarray(target)
         whole = (batch, *shape)
         self.pulses, self.disturbs = np.zeros(whole, np.intp), np.zeros(whole, np.intp)
-        self.hazard, self.error, self.cells = np.zeros(whole), np.zeros(whole), np.zeros(whole)
+        self.cells = np.zeros(whole)
+        self.occupation = np.zeros((*whole, 4))
+        self.occupation[..., RIGHT] = states == target
+        self.occupation[..., WRONG] = states != target
         self.sources, self.time = np.zeros(batch), np.zeros(batch)
         self.lines: dict[str, Array] = {}
         self.ends: dict[str, Array] = {}
         self.phases = self.solves = 0
         self.residual = 0.0
 
-    def pulse(self, live: Live, row: int, columns: Mask, states: States) -> None:
-        """A pulse on the selected cells, in the states (k, M, N) before."""
-        first = columns & (self.pulses[live, row] == 0)
-        wrong = states[:, row] != self.target[live, row]
-        self.error[live, row] = np.where(first, wrong.astype(float), self.error[live, row])
+    def pulse(self, live: Live, row: int, columns: Mask) -> None:
+        """A pulse on the selected cells."""
         self.pulses[live, row] += columns
 
-    def probabilities(self, live: Live, row: int, columns: Mask, states: States, flips: Array, stays: Array,
-                      fails: Array) -> None:
-        """Probabilities (k, M, N) of a phase that flips cells, or doesn't, in the states that they had, and fails (k, N), that it
-        does not bring those of the row to their target if they are not there."""
-        hazard, error = self.hazard[live], self.error[live]
-        ledger_code.account(flips, stays, fails, states, self.target[live], row, columns, hazard, error)
-        if not isinstance(live, slice):
-            self.hazard[live], self.error[live] = hazard, error
+    def draw(self, live: Live, row: int, columns: Mask, states: States, flips: Flips, uniforms: Array) -> None:
+        """Cells flip, by uniforms (k, M, N) in [0, 1): states (batch, M, N) are changed in place."""
+        occupation_kernels.draw(uniforms, states, self.target, np.arange(len(states))[live], row, columns, flips.cells,
+                                flips.starts, flips.flips, flips.stays, flips.rest, self.occupation, self.disturbs)
+
+    def read(self, live: Live, states: States) -> None:
+        """Reads tell the states (batch, M, N): from here on the chances are those of cells in them."""
+        occupation = self.occupation[live].reshape(-1, *self.target.shape[1:], 2, 2)
+        wrong = (states != self.target)[live]
+        share = occupation.sum(axis=-1)
+        occupation[..., RIGHT] = np.where(wrong[..., None], 0.0, share)
+        occupation[..., WRONG] = np.where(wrong[..., None], share, 0.0)
+        self.occupation[live] = occupation.reshape(*wrong.shape, 4)
 
     def flipped(self, live: Live, row: int, columns: Mask, flips: Mask) -> None:
         """Cells (k, M, N) that a phase did flip."""
@@ -66,8 +77,13 @@ class Ledger:
 
     @property
     def disturb(self) -> Array:
-        """(batch, M, N) probability to be flipped while not selected."""
-        return -np.expm1(-self.hazard)
+        """(batch, M, N) probability to have been flipped while not selected."""
+        return self.occupation[..., 2 + RIGHT] + self.occupation[..., 2 + WRONG]
+
+    @property
+    def error(self) -> Array:
+        """(batch, M, N) probability not to be in the target state."""
+        return self.occupation[..., WRONG] + self.occupation[..., 2 + WRONG]
 
     @property
     def energy(self) -> WriteEnergy:

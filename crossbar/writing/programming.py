@@ -117,7 +117,7 @@ class _Write:
         self.plan, self.array, self.target, self.rng = plan, plan.array, target, rng
         self.junctions = Junctions(plan.array, plan.method, plan.exponent)
         self.states = np.array(np.broadcast_to(self.junctions.states, target.shape))
-        self.ledger = Ledger(len(target), plan.array.shape, target)
+        self.ledger = Ledger(len(target), plan.array.shape, target, self.states)
         self.recall = {direction: Recall() for direction in DIRECTIONS}
         self.unread: Array | None = None  # expected errors before the first read
         self.gave_up = np.zeros(target.shape, bool)
@@ -140,6 +140,7 @@ class _Write:
         active, round_ = np.ones(len(self.target), bool), 0
         while active.any():
             wrong = (self.read(verify, references, active) != self.target) & self.plan.only
+            self.ledger.read(_live(active), self.states)
             due = wrong & (self.ledger.pulses + self.plan.pulse.count <= verify.max_pulses) & active[:, None, None]
             self.gave_up[active] = (wrong & ~due)[active]
             active, round_ = due.any(axis=(1, 2)), round_ + 1
@@ -207,17 +208,14 @@ class _Write:
         before = self.states[live]
         if self.moments is None:
             solution = self.solve(drives(1.0), before, guess=guess)
-            self.ledger.pulse(live, row, columns, before)
-            flips, stays = self.junctions.switched(solution, width, before)
-            fails = stays[:, row] if pulse.count == 1 else self.junctions.fails(solution, width, row, self.target[live, row])
-            self.ledger.probabilities(live, row, columns, before, flips, stays, fails)
+            flips = self.junctions.flips(solution, width, before)
             self.ledger.spend(live, solution, width)
-            flipped = self.rng.random(flips.shape) < flips
+            self.ledger.draw(live, row, columns, self.states, flips, self.rng.random(before.shape))
         else:
             solution, flipped = self._follow(self.moments, live, drives, pulse, width, before)
-            self.ledger.pulse(live, row, columns, before)
-        self.ledger.flipped(live, row, columns, flipped)
-        self.states[live] = np.where(flipped, -before, before)
+            self.ledger.flipped(live, row, columns, flipped)
+            self.states[live] = np.where(flipped, -before, before)
+        self.ledger.pulse(live, row, columns)
         return solution
 
     def _follow(self, moments: Moments, live: Live, drives: Callable[[float], dict[str, Any]], pulse: Pulse, width: float,
@@ -240,7 +238,7 @@ class _Write:
 
     def report(self) -> WriteReport:
         ledger, exact = self.ledger, self.moments is None
-        expected = ledger.error if self.unread is None else self.unread
+        expected = np.where(self.plan.only, ledger.error if self.unread is None else self.unread, 0.0)
         return WriteReport(
             source=self.array, states=self.states, target=self.target, written=self.plan.only, disturbs=ledger.disturbs,
             pulses=ledger.pulses, gave_up=self.gave_up, expected_disturb=ledger.disturb if exact else None,

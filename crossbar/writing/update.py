@@ -60,7 +60,7 @@ class UpdateReport:
     states: States        # (..., M, N) after it, +1 P, -1 AP; `states_as` gives other forms
     change: IntArray      # (..., M, N) +1: AP -> P, -1: P -> AP, 0: none
     wanted: Array         # (M, N) probability (1), with the sign of the weight's change
-    probability: Array    # (..., M, N) that one of the phases flips the cell, in the state that it had then
+    probability: Array    # (..., M, N) that at least one phase flips the cell, at the voltages that these draws led to
     energy: WriteEnergy
     time: float           # [s]
     phases: int           # array operations: 4, fewer where a quadrant is empty
@@ -121,8 +121,8 @@ class _Update:
         self.gate, self.breakdown, self.rtol = gate, breakdown, rtol
         self.before = np.array(np.broadcast_to(junctions.states, (batch, *array.shape)))
         self.states = self.before.copy()
-        self.ledger = Ledger(batch, array.shape, self.before)
-        self.keeps = np.ones(self.states.shape)
+        self.ledger = Ledger(batch, array.shape, self.before, self.before)
+        self.keeps = np.ones(self.states.shape)  # probability that no phase did anything
         self.which = np.array([_typical(junctions)])
         self.nominal = junctions.p.select(array.shape, self.which)
 
@@ -138,16 +138,17 @@ class _Update:
         if isinstance(self.array, OneTransistorArray):
             drives = self._gated(self.array, rows, columns, direction, volts)
             first = self._solve(drives(times > 0))
-            flips = self._flips(first, times)
+            flips, leaves = self._flips(first, times)
         else:
             drives = self._coincident(columns, direction, volts)
             first = self._solve(drives(times > 0))
             together = self._flips(first, np.where(times > 0, times, self.total))
-            alone = self._flips(self._solve(drives(np.zeros_like(rows))), np.where(times > 0, self.total - times, 0.0))
-            flips = 1 - (1 - together) * (1 - alone)
+            after = np.where(times > 0, self.total - times, 0.0)
+            alone = self._flips(self._solve(drives(np.zeros_like(rows))), after)
+            flips, leaves = (1 - (1 - a) * (1 - b) for a, b in zip(together, alone, strict=True))
         drawn = np.where(self.rng.random(flips.shape) < flips, -self.states, self.states)
         self._spend(times, drives, first)
-        self.states, self.keeps = drawn, self.keeps * (1 - flips)
+        self.states, self.keeps = drawn, self.keeps * (1 - leaves)
         self.ledger.phases += 1
         self.ledger.time += self.total
 
@@ -170,12 +171,15 @@ class _Update:
         bits = np.where(columns, -direction * (volts - row), 0.0)
         return lambda on: {"word_left": np.where(on, direction * row, 0.0), "bit_bottom": bits}
 
-    def _flips(self, solution: Solution, widths: Array) -> Array:
-        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a solution."""
-        volts = self.junctions.volts(solution)
+    def _flips(self, solution: Solution, widths: Array) -> tuple[Array, Array]:
+        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a solution: in the
+        states that the cells have, and in those with which they began."""
         self.junctions.must_bear(solution, self.breakdown)
-        flips, _ = mtj.switched_by(solution.cell_current, volts, widths[:, None], self.junctions.p, self.states)
-        return flips if self.junctions.fixed is None else np.where(self.junctions.fixed, 0.0, flips)
+        flips, _ = self.junctions.switched(solution, widths[:, None], self.states)
+        leaves = flips.copy()
+        moved = np.flatnonzero(self.states != self.before)
+        leaves.ravel()[moved], _ = self.junctions.turned(solution, widths[:, None], self.states, moved)
+        return flips, leaves
 
     def _solve(self, drives: dict[str, Any]) -> Solution:
         self.ledger.solves += 1

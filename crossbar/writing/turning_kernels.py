@@ -1,0 +1,117 @@
+"""Junctions between two lines, turned into their other states (numba): see `turning`."""
+
+import numpy as np
+from numba import njit, prange
+
+from crossbar.elements.cell_code import _junction
+
+_STEPS = 20   # of Newton's method
+_ISOLATED = 1e-30  # [S] that stands for 0
+_SMALL = 0.01  # share of the voltage that a last step may take: what it misses is of second order
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _stressed(v, state, fixed, stress):  # type: ignore[no-untyped-def]
+    """Whether the state that a cell has may flip at v, and whether the other one may, by `Stress`."""
+    low, harmless, every, either = stress
+    size, opposed = abs(v), v * state < 0.0
+    present = (size > low) if every else (size > harmless) & opposed
+    other = (size > low) if either else (size > harmless) & (not opposed)
+    return present & (not fixed), other & (not fixed)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def count_stressed(volts, states, fixed, stress):  # type: ignore[no-untyped-def]
+    """(2, k M + 1) where every row begins in a list of those cells (k, M, N), not fixed (M, N), that may flip: in the
+    states that they have, and in the other ones."""
+    writes, rows, columns = volts.shape
+    starts = np.zeros((2, writes * rows + 1), np.intp)
+    for task in prange(writes * rows):
+        k, m = task // rows, task % rows
+        present, other = 0, 0
+        for c in range(columns):
+            a, b = _stressed(volts[k, m, c], states[k, m, c], fixed[m, c], stress)
+            present += a
+            other += b
+        starts[0, task + 1], starts[1, task + 1] = present, other
+    for task in range(writes * rows):
+        starts[0, task + 1] += starts[0, task]
+        starts[1, task + 1] += starts[1, task]
+    return starts
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def list_stressed(volts, amperes, states, fixed, stress, starts, cells, seen, driven, now):  # type: ignore
+    """Flat indices `cells` (n,) of both lists, the other states behind; voltages, currents and states of the first."""
+    writes, rows, columns = volts.shape
+    behind = starts[0, -1]
+    for task in prange(writes * rows):
+        k, m = task // rows, task % rows
+        place, other = starts[0, task], behind + starts[1, task]
+        if place == starts[0, task + 1] and other == behind + starts[1, task + 1]:
+            continue
+        for c in range(columns):
+            v = volts[k, m, c]
+            a, b = _stressed(v, states[k, m, c], fixed[m, c], stress)
+            if a:
+                cells[place] = task * columns + c
+                seen[place], driven[place], now[place] = v, amperes[k, m, c], states[k, m, c]
+                place += 1
+            if b:
+                cells[other] = task * columns + c
+                now[other] = -states[k, m, c]
+                other += 1
+
+
+@njit(cache=True, error_model="numpy", parallel=True, fastmath={"reassoc", "contract"})
+def line_loads(states, g_p, g_ap):  # type: ignore[no-untyped-def]
+    """Sums (k, M) and (k, N) along rows and columns of conductances g_p and g_ap (M, N) [S], by state."""
+    writes, rows, columns = states.shape
+    along, down = np.zeros((writes, rows)), np.zeros((writes, columns))
+    for k in prange(writes):
+        for m in range(rows):
+            total = 0.0
+            for c in range(columns):
+                g = g_p[m, c] if states[k, m, c] > 0 else g_ap[m, c]
+                total += g
+                down[k, c] += g
+            along[k, m] = total
+    return along, down
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _resistance(to_ends, load):  # type: ignore[no-untyped-def]
+    """(1) of `turning` [ohm]; rounding may leave a load below 0, an isolated line has none."""
+    return 1.0 / max(to_ends + max(load, 0.0), _ISOLATED)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _entry(matrix, m, c):  # type: ignore[no-untyped-def]
+    return matrix[m * (matrix.shape[0] > 1), c * (matrix.shape[1] > 1)]
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def turn(cells, volts, amperes, states, laws, g_p, g_ap, along, down, first, second,  # type: ignore[no-untyped-def]
+         turned_volts, turned_amperes):
+    """(2) of `turning` for cells (n,), flat indices into (k, M, N); first, second (k or 1, M, N): conductances to the
+    ends of their lines [S]; laws: `cell_kernels` parameters of the junctions in AP."""
+    _, rows, columns = volts.shape
+    for place in prange(cells.size):
+        task, c = cells[place] // columns, cells[place] % columns
+        k, m = task // rows, task % rows
+        state, v, i = states[k, m, c], volts[k, m, c], amperes[k, m, c]
+        own = g_p[m, c] if state > 0 else g_ap[m, c]
+        r = (_resistance(first[k * (first.shape[0] > 1), m, c], along[k, m] - own)
+             + _resistance(second[k * (second.shape[0] > 1), m, c], down[k, c] - own))
+        tmr = _entry(laws[1], m, c) if state > 0 else 0.0
+        law = (_entry(laws[0], m, c), tmr, _entry(laws[2], m, c), _entry(laws[3], m, c), _entry(laws[4], m, c),
+               _entry(laws[5], m, c))
+        x = v
+        for _ in range(_STEPS):
+            current, slope = _junction(law, x)
+            step = (x - v + r * (current - i)) / (1.0 + r * slope)
+            x -= step
+            current -= slope * step
+            if not abs(step) > _SMALL * abs(v):
+                break
+        turned_volts[place], turned_amperes[place] = x, current
