@@ -77,7 +77,8 @@ def test_expectations_of_some_cells_alone() -> None:
     assert deviation(report.disturbed, report.expected_disturb) < SIGMA
 
 
-@pytest.mark.parametrize("make", [passive(300.0), gated("parallel"), gated("orthogonal")], ids=["passive", "parallel", "orthogonal"])
+@pytest.mark.parametrize("make", [passive(300.0), gated("parallel"), gated("orthogonal")],
+                         ids=["passive", "parallel", "orthogonal"])
 def test_probability_of_an_update_is_the_share_that_changes(make: Callable[[xb.MTJCells], Any]) -> None:
     """Whether any phase flipped a cell: without a way back, that is whether it changed; P of all cells, one quadrant a cell,
     the other three may disturb."""
@@ -128,7 +129,8 @@ def test_defective_cells_after_reads() -> None:
                          ids=["passive", "1t1r"])
 def test_turned_junctions_see_what_the_solved_array_gives_them(make: Callable[[xb.MTJCells], Any], scheme: str, row: int) -> None:
     """Against the array solved anew with that one cell turned. Lines are taken to hold their voltages but for the cell's two:
-    exact (but for the last Newton step) for one cell on its lines (1T1R), and within a tenth of the change between drivers of 800 ohm."""
+    exact (but for the last Newton step) for one cell on its lines (1T1R), and within a tenth of the change between drivers
+    of 800 ohm."""
     start = rng(13).choice([-1, 1], (4, 4))
     array = make(xb.MTJCells(P, start))
     bias = writing.schemes.as_write_scheme(scheme, array)

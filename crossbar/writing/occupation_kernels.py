@@ -1,6 +1,6 @@
 """One phase of a write drawn and entered into the accounts (numba), in one pass over the arrays."""
 
-from numba import njit, prange
+from crossbar.kernel import njit, prange
 
 RIGHT, WRONG = 0, 1  # places in the last axis of an occupation; plus 2 once disturbed
 

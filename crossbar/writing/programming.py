@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import PassiveArray
-from crossbar.checks import generator, real_array
+from crossbar.checks import generator, positive_number, tolerance
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import CrossbarError, DataError
 from crossbar.mtj.switching import Method
@@ -87,7 +87,9 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
     junctions = Junctions(array, method, exponent)
     states = _target(target, array.shape, repeats)
     plan = Plan(array=array, only=_mask(only, array.shape), pulse=pulse, scheme=as_write_scheme(scheme, array),
-                verify=verify, order=order, stepping=stepping, breakdown=breakdown, method=method, exponent=exponent, rtol=rtol)
+                verify=verify, order=order, stepping=stepping,
+                breakdown=positive_number(breakdown, "breakdown is a positive voltage [V]: it", finite=False),
+                method=method, exponent=exponent, rtol=tolerance(rtol, "rtol"))
     _check(plan, junctions)
     batch = 1 if states.ndim == 2 else len(states)
     cells = array.shape[0] * array.shape[1]
@@ -293,14 +295,14 @@ def _check(plan: Plan, junctions: Junctions) -> None:
     if not isinstance(plan.pulse, Pulse):
         raise DataError(f"pulse is xb.Pulse(amplitude, width), not {type(plan.pulse).__name__}")
     if not isinstance(plan.verify, Verify | None):
-        raise DataError(f"verify is xb.Verify(max_pulses), or None, not {plan.verify!r}")
+        raise DataError(f"verify is xb.Verify(max_pulses), or None, not {plan.verify!r:.80}")
     if not isinstance(plan.stepping, Stepping | None):
-        raise DataError(f"stepping is xb.writing.Stepping(...), or None, not {plan.stepping!r}")
+        raise DataError(f"stepping is xb.writing.Stepping(...), or None, not {plan.stepping!r:.80}")
     if plan.order not in ("rows", "cells"):
-        raise DataError(f'order is "rows" or "cells", not {plan.order!r}')
-    limit = real_array(plan.breakdown, "breakdown [V]")
-    if limit.ndim or not limit > 0:
-        raise DataError(f"breakdown is a positive voltage [V], got {plan.breakdown!r}")
+        raise DataError(f'order is "rows" or "cells", not {plan.order!r:.80}')
+    if plan.verify is not None and isinstance(plan.array, PassiveArray) and plan.verify.read > plan.breakdown:
+        raise DataError(f"reads of {plan.verify.read:g} V are beyond the breakdown limit of {plan.breakdown:g} V; lower "
+                        "write-verify's read, or give breakdown=")
     pulses = [plan.pulse] if plan.verify is None else [plan.pulse, plan.verify.pulse(plan.pulse, plan.verify.max_pulses)]
     for pulse in pulses:
         for direction in DIRECTIONS:

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 
 from crossbar import mtj
-from crossbar.checks import real_array
+from crossbar.checks import positive_number
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
 from crossbar.writing.junctions import Junctions, Solution, States
@@ -45,9 +45,8 @@ class Stepping:
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "look"):
-            value = real_array(getattr(self, name), f"stepping's {name}")
-            if value.ndim or not (np.isfinite(value) and value > 0):
-                raise DataError(f"stepping's {name} must be positive, got {getattr(self, name)!r}")
+            value = positive_number(getattr(self, name), f"stepping's {name}: it must be positive; it")
+            object.__setattr__(self, name, value)
 
 
 class Moments:

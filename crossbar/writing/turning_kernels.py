@@ -1,9 +1,9 @@
 """Junctions between two lines, turned into their other states (numba): see `turning`."""
 
 import numpy as np
-from numba import njit, prange
 
 from crossbar.elements.cell_code import _junction
+from crossbar.kernel import njit, prange
 
 _STEPS = 20   # of Newton's method
 _ISOLATED = 1e-30  # [S] that stands for 0

@@ -29,17 +29,17 @@ import numpy.typing as npt
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import OneTransistorArray
-from crossbar.checks import generator, real_array
+from crossbar.checks import count, finite_number, generator, positive_number, tolerance, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
 from crossbar.mtj.conduction import StateForm, states_as
-from crossbar.mtj.waveforms import number
 from crossbar.solvers.lines import threads
 from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
+from crossbar.writing.pulses import LONGEST
 from crossbar.writing.report import WriteEnergy
 from crossbar.writing.schemes import WritableArray, gated_lines
 
@@ -93,16 +93,17 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     `solve` raises.
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
-    rate, step, total = (number(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
+    rate, step = positive_number(eta, "eta must be above 0: it"), positive_number(dw, "dw must be above 0: it")
+    total = positive_number(duration, "duration [s]", most=LONGEST)
+    limit = positive_number(breakdown, "breakdown [V]", finite=False)
     doubts.warn(doubts.of_width(total))
-    if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer | None) or repeats is not None and repeats < 1:
-        raise DataError(f"repeats is a number of updates, at least 1, got {repeats!r}")
-    batch = 1 if repeats is None else int(repeats)
+    batch = 1 if repeats is None else count(repeats, "repeats is a number of updates: it")
     product = np.outer(inputs, errors)
     memory.require(f"{batch} updates of {array.shape[0]} x {array.shape[1]} cells", _BYTES_A_CELL * batch * product.size)
     wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
     with threads(batch * wanted.size):
-        work = _Update(array, junctions, batch, total, gate, breakdown, rtol, generator(rng))
+        work = _Update(array, junctions, batch, total, finite_number(gate, "gate [V]"), limit,
+                       tolerance(rtol, "rtol"), generator(rng))
         for sign_x in (1, -1):
             for sign_d in (1, -1):
                 rows, columns = np.sign(inputs) == sign_x, np.sign(errors) == sign_d
