@@ -33,7 +33,7 @@ import numpy as np
 from crossbar.attached import Attached, Solved
 from crossbar.circuit import Circuit
 from crossbar.elements.base import Array, IntArray, Mask
-from crossbar.elements.linear import CurrentSources, Resistors
+from crossbar.elements.linear import CurrentSources, Resistors, lever_shares
 from crossbar.elements.solution import ArraySolution
 from crossbar.elements.xbar import SIDES
 from crossbar.errors import ConvergenceError
@@ -53,6 +53,7 @@ _PLAIN = 1e-3     # reduction in one step that shows that the terminals do not i
 _CLOSER = 0.01    # of the arrays' tolerance, for those of at most
 _SMALL = 2000     # nodes; rounding grows with their number
 _EASY = 1e-3      # KCL misfit over tolerance that needs no care
+_PLANE_SIDES = (SIDES[:2], SIDES[2:])  # near and far ends of word lines, of bit lines
 _WIDE = 1e3       # r g of terminals whose current is given
 
 
@@ -81,12 +82,14 @@ class Coupled:
     @cached_property
     def arrays(self) -> list[ArraySolution]:
         """The arrays, in the circuit's order."""
-        return [block.solution(at, self.voltages) for block, at in zip(self.blocks, self.solved, strict=True)]
+        solutions = [block.solution(at, self.voltages) for block, at in zip(self.blocks, self.solved, strict=True)]
+        looped = _looped_lines(self.circuit)
+        return [_shared_by_lever(solution, lines) for solution, lines in zip(solutions, looped, strict=True)]
 
 
 def fits(circuit: Circuit) -> bool:
     """Whether the circuit's arrays can be solved as blocks: there are some, nothing senses a current inside them, and lines of 0
-    ohm that share their current between two ends hang on ideal sources."""
+    ohm that share their current between two nodes hang on ideal sources."""
     names = {n for b in circuit.batches for n in b.senses}
     return (bool(circuit.arrays) and len(circuit.nodes) > 1 and all(circuit.inner(n) is None for n in names)
             and _all_held(circuit, _shared_ends(circuit)))
@@ -101,14 +104,36 @@ def _all_held(circuit: Circuit, nodes: IntArray) -> bool:
 
 
 def _shared_ends(circuit: Circuit) -> IntArray:
-    """Nodes at the ends of lines that share their current by the lever rule."""
+    """Nodes at the ends of lines that share their current between two of them by the lever rule."""
     nodes = [np.empty(0, np.intp)]
     for array, ideal in zip(circuit.arrays, circuit.ideal_lines, strict=True):
-        if ideal is None:
-            continue
-        for sides, lines in zip((SIDES[:2], SIDES[2:]), ideal, strict=True):
-            nodes += [array.ends(side)[lines] for side in sides]
+        for (near, far), lines in zip(_PLANE_SIDES, ideal or (), strict=False):
+            ends = array.ends(near)[lines], array.ends(far)[lines]
+            nodes += [end[ends[0] != ends[1]] for end in ends]
     return np.concatenate(nodes)
+
+
+def _looped_lines(circuit: Circuit) -> list[tuple[IntArray, ...]]:
+    """Word and bit lines of each array that lead through 0 ohm from a node back to it: what the rest of the circuit sees does not
+    depend on how their two ends share the current."""
+    out = []
+    for array, ideal in zip(circuit.arrays, circuit.ideal_lines, strict=True):
+        sides = zip(_PLANE_SIDES, ideal or (), strict=False)
+        out.append(tuple(lines[array.ends(near)[lines] == array.ends(far)[lines]] for (near, far), lines in sides))
+    return out
+
+
+def _shared_by_lever(solution: ArraySolution, planes: tuple[IntArray, ...]) -> ArraySolution:
+    """The solution with the currents of some word and bit lines shared between their ends by the lever rule."""
+    if not any(lines.size for lines in planes):
+        return solution
+    out = {side: current.copy() for side, current in solution.terminal_current.items()}
+    drawn = -solution.cell_current, solution.cell_current.T  # out of the array by word lines, by bit lines: (lines, nodes)
+    for (near, far), lines, current in zip(_PLANE_SIDES, planes, drawn, strict=True):
+        total = out[near][lines] + out[far][lines]
+        out[near][lines] = current[lines] @ lever_shares(current.shape[1])
+        out[far][lines] = total - out[near][lines]
+    return replace(solution, terminal_current=out)
 
 
 def solve(circuit: Circuit, solver: Solver, tolerances: Tolerances, near: Coupled | None = None) -> Coupled:

@@ -53,18 +53,18 @@ def warn(text: str | None, cure: str = "") -> None:
 
 def of_conductances(g: Array) -> str | None:
     """Of cells (M, N) [S]."""
-    large = np.count_nonzero(g >= LARGE_CONDUCTANCE)
-    if not large:
+    if not g.size or g.max() < LARGE_CONDUCTANCE:
         return None
+    large = np.count_nonzero(g >= LARGE_CONDUCTANCE)
     return (f"{large} of {g.size} cells conduct {LARGE_CONDUCTANCE:g} S or more, up to "
             f"{g.max():.3g} S, as if they were resistances")
 
 
 def of_resistances(r: Array) -> str | None:
     """Of cells (M, N) [ohm]."""
-    small = np.count_nonzero(r <= 1 / LARGE_CONDUCTANCE)
-    if not small:
+    if not r.size or r.min() > 1 / LARGE_CONDUCTANCE:
         return None
+    small = np.count_nonzero(r <= 1 / LARGE_CONDUCTANCE)
     return (f"{small} of {r.size} cells have {1 / LARGE_CONDUCTANCE:g} ohm or less, down to "
             f"{r.min():.3g} ohm, as if they were conductances")
 

@@ -498,6 +498,7 @@ def test_unknown_names_are_refused():
 numbers = st.builds(lambda sign, power: sign * 10**power, st.sampled_from([1, -1]), st.floats(-30, 30))
 
 
+@pytest.mark.filterwarnings("ignore::crossbar.CrossbarWarning")  # of a TMR or a resistance that nothing has
 @given(st.sampled_from(EVERY), numbers | st.sampled_from([0.0, np.nan, np.inf, -np.inf]))
 def test_any_number_is_taken_or_refused(field, value):
     """A junction of finite numbers that conducts, or DataError. Beyond 1e+-150 products overflow."""

@@ -67,7 +67,9 @@ def test_commands_of_the_readme_work(line, tmp_path):
     words = line.split()[1:]
     if "wine300.npz" in words:
         words[words.index("wine300.npz")] = str(ROOT / "crossbar/studies/data/wine20.npz")
-    words = [str(tmp_path / w) if w in ("out.raw", "tables", "maps", "figures") else w for w in words]
+    (tmp_path / "junction.toml").write_text('preset = "mtj-60kT"\ndiameter = 45e-9\n')
+    files = ("out.raw", "tables", "maps", "figures", "junction.toml")
+    words = [str(tmp_path / w) if w in files else w for w in words]
     done = subprocess.run([sys.executable, "-m", "crossbar", *words], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -23,7 +23,7 @@ from crossbar.arrays.blocks import Hints, gather, in_states, replaced
 from crossbar.arrays.conductances import as_cells
 from crossbar.arrays.drives import Drive, Drives, add_sources, applied_volts, pieces
 from crossbar.attached import cell_law
-from crossbar.checks import OHMS, choice, instance, out_of_range, real_array, tolerance
+from crossbar.checks import OHMS, all_between, choice, instance, out_of_range, real_array, tolerance
 from crossbar.circuit import Circuit, CircuitBuilder
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, LinearCells
@@ -75,12 +75,13 @@ class PassiveArray(ArrayAlgebra):
         """An array of linear cells given by resistances (M, N) [ohm]; inf is an open cell. Warns of
         cells of 1 ohm or less, which are probably conductances."""
         r = real_array(resistance, "cell resistances [ohm]")
-        if not (r > 0).all():
-            raise DataError("cell resistances must be positive [ohm] (inf: open)")
-        bad = out_of_range(r, OHMS)
-        if bad.any():
-            raise DataError(f"cell resistances must be between {OHMS[0]:g} and {OHMS[1]:g} ohm (or inf: open), got "
-                            f"{r[bad].flat[0]:g}")
+        if not all_between(r, *OHMS):
+            if not (r > 0).all():
+                raise DataError("cell resistances must be positive [ohm] (inf: open)")
+            bad = out_of_range(r, OHMS)
+            if bad.any():
+                raise DataError(f"cell resistances must be between {OHMS[0]:g} and {OHMS[1]:g} ohm (or inf: open), got "
+                                f"{r[bad].flat[0]:g}")
         with doubts.remaking():
             array = cls(1 / r, **options)
         doubts.warn(doubts.of_resistances(r), "conductances [S] are taken by PassiveArray itself")

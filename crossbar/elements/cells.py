@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import mtj
-from crossbar.checks import SIEMENS, out_of_range, real_array
+from crossbar.checks import SIEMENS, all_between, out_of_range, real_array
 from crossbar.elements import cell_kernels
 from crossbar.elements.base import Array, Batch, IntArray, Mask
 from crossbar.elements.fields import matrices, pick_rows, writable
@@ -114,9 +114,8 @@ class LinearCells(Cells):
         g = real_array(self.g, "cell conductances [S]")
         if g.ndim != 2 or g.size == 0:
             raise DataError(f"cell conductances must have shape (M, N), both at least 1, got {g.shape}")
-        bad = ~(np.isfinite(g) & (g >= 0))
-        if bad.any():
-            i, j = np.argwhere(bad)[0]
+        if not all_between(g, 0.0, np.finfo(float).max):
+            i, j = np.argwhere(~(np.isfinite(g) & (g >= 0)))[0]
             raise DataError(f"cell [{i},{j}] has conductance {g[i, j]} S; it must be finite and at least 0 (0: open)")
         _must_be_in_range(g)
         object.__setattr__(self, "g", g)
@@ -348,6 +347,8 @@ class MTJCells(Cells):
 
 def _must_be_in_range(g: Array) -> None:
     """Raise DataError for conductances (M, N) [S] with which no current could be computed."""
+    if all_between(g, *SIEMENS):
+        return
     bad = out_of_range(g, SIEMENS)
     if bad.any():
         i, j = np.argwhere(bad)[0]
