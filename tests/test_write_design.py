@@ -1,5 +1,6 @@
 """Choosing pulses, and updating a whole array by an outer product: what was asked for is what the solved array gives."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from crossbar.writing import GatedScheme
 P = xb.mtj.presets["mtj-60kT"]
 M, N = 12, 8
 NMOS = xb.NMOS(kp=3e-4, w=2e-6, l=1e-7, vto=0.4, gamma=0.4, lambda_=0.05)
+
+# Tests ask for many pulses of 10 ns at V/2, of which half-selected cells see too much.
+pytestmark = pytest.mark.filterwarnings("ignore:.*flips a cell that is not selected:crossbar.CrossbarWarning")
 
 WEAK = xb.OneTransistorArray(xb.MTJCells(P, np.ones((3, 3))), transistor=xb.NMOS(kp=3e-5, w=1e-7, l=1e-7, vto=0.4))
 
@@ -118,6 +122,47 @@ def test_cheapest_pulse_is_the_cheapest() -> None:
         assert spent[1] < min(spent[0], spent[2]) and np.isclose(spent[1], best.energy[which], rtol=0.02)
 
 
+@pytest.mark.parametrize("scheme, disturb", [("v/2", 1e-3), ("v/2", 1e-4), ("v/3", 1e-6)])
+def test_cheapest_pulse_spares_what_is_not_selected(scheme: str, disturb: float) -> None:
+    """At V/2 an error of 1e-9 in some nanoseconds flips every second half-selected cell: the pulse is longer. What a write
+    with it does to them is what the general path and the switching law give."""
+    array = passive((7, 7), r=2.0)
+    free = writing.cheapest_pulse(array, 1e-9, scheme=scheme, breakdown=3.0, disturb=1.0)
+    best = writing.cheapest_pulse(array, 1e-9, scheme=scheme, breakdown=3.0, disturb=disturb)
+    assert max(free.disturb) > 0.1 if scheme == "v/2" else max(free.disturb) > 10 * disturb
+    assert max(best.disturb) <= disturb and sum(best.energy) > sum(free.energy)
+    share, other = (1 / 2, 1 / 2) if scheme == "v/2" else (1 / 3, 2 / 3)
+    for which, direction in enumerate((1, -1)):
+        volts, width = direction * float(best.pulse.amplitude[which]), float(best.pulse.width[which])
+        worst = []
+        for state in (1, -1):
+            cells = np.full((7, 7), state)
+            cells[3, 3] = -direction
+            words, bits = np.full(7, share * volts), np.full(7, other * volts)
+            words[3], bits[3] = volts, 0.0
+            seen = array.with_cells(xb.MTJCells(P, cells)).solve(word_left=words, bit_bottom=bits, method="general")
+            p = xb.mtj.switching_probability(seen.cell_voltage, width, P, cells)
+            p[3, 3] = 0.0
+            worst.append(p.max())
+        assert 0.5 * best.disturb[which] < max(worst) <= 1.001 * best.disturb[which]  # of five cells the worst
+
+
+def test_the_default_bound_on_disturb() -> None:
+    """One in a thousand a pulse, unless said otherwise."""
+    best = writing.cheapest_pulse(passive((7, 7), r=2.0), 1e-9, breakdown=3.0)
+    assert 0.5e-3 < max(best.disturb) <= 1e-3
+
+
+@pytest.mark.parametrize("given", [{"width": 10e-9}, {"amplitude": 0.8}])
+def test_pulses_that_disturb_are_warned_of(given: dict[str, float]) -> None:
+    with pytest.warns(xb.CrossbarWarning, match="a pulse to A?P of .* flips a cell that is not selected with a probability of 0"):
+        writing.pulse_for_error(passive(r=2.0), 1e-9, **given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writing.pulse_for_error(passive(r=2.0), 1e-9, **given, disturb=1.0)
+        writing.pulse_for_error(gated(-np.ones((5, 4))), 1e-9, width=20e-9, scheme=GatedScheme(gate=1.8))
+
+
 def test_window() -> None:
     window = writing.write_window(passive(r=2.0), [0.5, 0.6, 0.7], 10e-9)
     assert (np.diff(window.error, axis=0) < 0).all() and (np.diff(window.disturb, axis=0) > 0).all()
@@ -146,6 +191,8 @@ def test_window_bounds_what_a_write_disturbs(scheme: str, direction: int) -> Non
     (lambda: writing.pulse_for_error(passive(), 1e-12, width=0.3e-9), "breakdown limit"),
     (lambda: writing.pulse_for_error(WEAK, 1e-9, width=1e-9, scheme="1t1r"), "does not reach"),
     (lambda: writing.cheapest_pulse(passive(), 1e-5, widths=(1e-9, 1e-9)), "two limits"),
+    (lambda: writing.cheapest_pulse(passive(), 1e-9, breakdown=3.0, disturb=1e-12), "all pulses of .* disturb"),
+    (lambda: writing.cheapest_pulse(passive(), 1e-9, disturb=0.0), "disturb is a probability"),
     (lambda: writing.cheapest_pulse(passive(), 1e-12, widths=(1e-10, 2e-10)), "no pulse of"),
     (lambda: writing.pulse_for_error(passive(), 1e-6, width=np.full((4, 1), 1e-8)), "is a number here"),
     (lambda: writing.pulse_for_error(passive(), 1e-6, amplitude=3.0), "breakdown limit"),

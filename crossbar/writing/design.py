@@ -6,28 +6,32 @@ state that what they see opposes.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq, minimize_scalar
 from tqdm import tqdm
 
-from crossbar import mtj
-from crossbar.checks import real_array
+from crossbar import doubts, mtj
+from crossbar.checks import choice, finite_number, instance, positive_number, real_array
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import ConvergenceError, DataError
 from crossbar.mtj.fokker_planck import cumulative_hazard
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.programming import BREAKDOWN
-from crossbar.writing.pulses import DIRECTIONS, Pulse
+from crossbar.writing.pulses import DIRECTIONS, HIGHEST, LONGEST, Pulse
 from crossbar.writing.schemes import Selection, WritableArray, WriteScheme, as_write_scheme
+
+DISTURB = 1e-3  # probability to flip a cell that is not selected that pulses are chosen by
 
 _CLOSE = 1e-3   # relative misfit of a compensated voltage
 _ROUNDS = 30    # of compensation
 _LEAST = 1e-300  # error rates below are as good
 _NEVER = 1e3     # energy [J] that stands for what cannot be done
 _FAR = 20.0      # breakdown voltages beyond which no amplitude is tried
+_FINE = 1e-3    # of ln(width)
+_WORDS = {1: "P", -1: "AP"}
 _TOGETHER = 2 ** 22  # cells times inputs solved at once
 
 
@@ -52,18 +56,20 @@ class WriteWindow:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CheapestPulse:
-    """The pulse of least energy at an error rate: pulse, energy of both directions [J] (to P, to AP) and its error rate."""
+    """The pulse of least energy at an error rate; pairs are (to P, to AP)."""
 
     pulse: Pulse
-    energy: tuple[float, float]
-    error: float
+    energy: tuple[float, float]   # [J] of one write
+    error: float                  # probability that it fails on the worst cell
+    disturb: tuple[float, float]  # and that it flips the unselected cell that is most in danger
 
 
 def write_error_map(array: WritableArray, pulse: Pulse, direction: int, *, scheme: str | WriteScheme | Any = "v/2") -> Array:
     """Probability (M, N) that one pulse fails on each cell, written alone in the array as it is (the cell itself in the state
     that it should leave); 1 where it is stuck, open or short. direction : 1 to P, -1 to AP. M N inputs."""
-    if direction not in DIRECTIONS:
-        raise DataError(f"direction is 1 (to P) or -1 (to AP), not {direction!r}")
+    if not isinstance(direction, int | np.integer) or direction not in DIRECTIONS:
+        raise DataError(f"direction is 1 (to P) or -1 (to AP), not {direction!r:.80}")
+    instance(pulse, Pulse, "pulse: xb.Pulse(amplitude, width)")
     bench = _Bench(array, scheme)
     volts, widths = pulse.amplitudes(direction, array.shape), pulse.widths(direction, array.shape)
     m, n = array.shape
@@ -77,64 +83,52 @@ def write_error_map(array: WritableArray, pulse: Pulse, direction: int, *, schem
 
 
 def pulse_for_error(array: WritableArray, error: float, *, width: Any = None, amplitude: Any = None,
-                    scheme: str | WriteScheme | Any = "v/2", breakdown: float = BREAKDOWN) -> Pulse:
+                    scheme: str | WriteScheme | Any = "v/2", breakdown: float = BREAKDOWN,
+                    disturb: float = DISTURB) -> Pulse:
     """The pulse that fails on the worst of five cells with probability `error`, for either direction, at a given width [s] or
     amplitude [V]: a number, or a tuple (to P, to AP).
 
     The cells are those at the corners and in the middle of the array (the next sound ones), each written alone, all others in
     P. Cells written together, a row at a time, take more of each other's voltage: see `compensated`. Raises DataError unless
-    one of width and amplitude is given, or where no voltage up to `breakdown` [V] on a junction does it.
+    one of width and amplitude is given, or where no voltage up to `breakdown` [V] on a junction does it. Warns, with the
+    number, of a pulse that flips the unselected cell most in danger with a probability above `disturb`.
     """
     if (width is None) == (amplitude is None):
         raise DataError("give the width [s] of the pulse, or its amplitude [V]: the other one is found")
-    error, bench = _probability(error), _Bench(array, scheme)
+    error, bench, limit = _probability(error), _Bench(array, scheme), _breakdown(breakdown)
+    bound = _disturb_bound(disturb)
     if width is not None:
-        given = Pulse(1.0, width)
-        _scalars(given.width, "width [s]")
-        found = [bench.amplitude(d, float(given.width[d < 0]), error, breakdown) for d in DIRECTIONS]
-        return given.with_values(amplitude=tuple(found))
-    if error < 1e-15:
-        raise DataError(f"an error rate of {error:.3g} is found by amplitude only: give width")
-    given, found = Pulse(amplitude, 1e-9), []
-    _scalars(given.amplitude, "amplitude [V]")
-    for direction in DIRECTIONS:
-        solution, states = bench.corners(direction, float(given.amplitude[direction < 0]))
-        volts = bench.volts(solution, bench.rows, bench.columns)
-        if np.abs(volts).max() > breakdown:
-            raise DataError(f"a junction would see {np.abs(volts).max():.4g} V, beyond the breakdown limit of {breakdown:g} V")
-        found.append(float(np.max(mtj.pulse_width(1 - error, volts, bench.of(bench.rows, bench.columns), -direction))))
-    return given.with_values(width=tuple(found))
+        widths = Pulse(1.0, width)
+        _scalars(widths.width, "width [s]")
+        volts = tuple(bench.amplitude(d, float(widths.width[d < 0]), error, limit) for d in DIRECTIONS)
+        pulse = widths.with_values(amplitude=volts)
+    else:
+        amplitudes = Pulse(amplitude, 1e-9)
+        _scalars(amplitudes.amplitude, "amplitude [V]")
+        seconds = tuple(bench.width(d, float(amplitudes.amplitude[d < 0]), error, limit) for d in DIRECTIONS)
+        pulse = amplitudes.with_values(width=seconds)
+    _warn_of_disturb(bench, pulse, bound)
+    return pulse
 
 
 def cheapest_pulse(array: WritableArray, error: float, *, widths: tuple[float, float] = (1e-9, 100e-9),
-                   scheme: str | WriteScheme | Any = "v/2", breakdown: float = BREAKDOWN) -> CheapestPulse:
+                   scheme: str | WriteScheme | Any = "v/2", breakdown: float = BREAKDOWN,
+                   disturb: float = DISTURB) -> CheapestPulse:
     """Of all pulses with this error rate, widths between two limits [s], that with which one write takes the least energy.
 
-    Short pulses need much current, long ones much time; between is a minimum. Errors as `pulse_for_error`.
+    disturb : probability with which it may flip the cell that is most in danger of those that are not selected. Short
+        pulses need much voltage, of which half-selected cells see a share; 1: they may all flip.
+
+    Short pulses need much current, long ones much time; between is a minimum. Errors as `pulse_for_error`; DataError where
+    all pulses disturb more, with the least that one does.
     """
-    error, bench = _probability(error), _Bench(array, scheme)
-    low, high = (float(w) for w in widths)
-    if not 0 < low < high < np.inf:
-        raise DataError(f"widths are two limits [s], the lower one first, got {widths!r}")
-    best = []
-    for direction in DIRECTIONS:
-        def energy(log_width: float, direction: int = direction) -> float:
-            try:
-                volts = bench.amplitude(direction, float(np.exp(log_width)), error, breakdown)
-            except DataError:
-                return _NEVER  # too short for what a junction bears
-            return float(bench.corners(direction, volts)[0].power["sources"].mean() * np.exp(log_width))
-        grid = np.linspace(np.log(low), np.log(high), 9)
-        at = int(np.argmin([energy(x) for x in grid]))
-        found = minimize_scalar(energy, bounds=(grid[max(at - 1, 0)], grid[min(at + 1, 8)]), method="bounded",
-                                options={"xatol": 1e-3})
-        if not found.fun < _NEVER:
-            raise DataError(f"no pulse of {low:.3g} to {high:.3g} s writes with an error of {error:.3g} below the breakdown "
-                            f"limit of {breakdown:g} V")
-        width = float(np.exp(found.x))
-        best.append((bench.amplitude(direction, width, error, breakdown), width, float(found.fun)))
-    amplitude, width_, spent = zip(*best, strict=True)
-    return CheapestPulse(pulse=Pulse(amplitude, width_), energy=spent, error=error)
+    error, bench, limit = _probability(error), _Bench(array, scheme), _breakdown(breakdown)
+    low, high = _limits(widths)
+    bound = _disturb_bound(disturb)
+    pulses = [bench.cheapest(direction, error, (low, high), limit, bound) for direction in DIRECTIONS]
+    return CheapestPulse(pulse=Pulse(tuple(p.volts for p in pulses), tuple(p.width for p in pulses)),
+                         energy=(pulses[0].energy, pulses[1].energy), error=error,
+                         disturb=(pulses[0].disturb, pulses[1].disturb))
 
 
 def compensated(array: WritableArray, target: npt.ArrayLike, pulse: Pulse, *, scheme: str | WriteScheme | Any = "v/2",
@@ -145,11 +139,11 @@ def compensated(array: WritableArray, target: npt.ArrayLike, pulse: Pulse, *, sc
     that they should leave, all others as they are. Cells that are stuck, open or short keep the given amplitude. Raises
     ConvergenceError where a cell is beyond reach, as behind a transistor that saturates.
     """
+    instance(pulse, Pulse, "pulse: xb.Pulse(amplitude, width)")
     bench, wanted = _Bench(array, scheme), mtj.as_state(target)
     if wanted.shape != array.shape:
         raise DataError(f"the target has shape {wanted.shape}, the array {array.shape[0]} x {array.shape[1]} cells")
-    if order not in ("rows", "cells"):
-        raise DataError(f'order is "rows" or "cells", not {order!r}')
+    choice(order, ("rows", "cells"), "order")
     aim = np.where(wanted > 0, *(pulse.amplitudes(d, array.shape) for d in DIRECTIONS))
     out = aim.copy()
     for row in tqdm(range(array.shape[0]), desc="compensate", unit="row", delay=3, disable=None, leave=False):
@@ -168,8 +162,14 @@ def write_window(array: WritableArray, amplitudes: npt.ArrayLike, width: float, 
     volts = real_array(amplitudes, "amplitudes [V]")
     if volts.ndim != 1 or not volts.size or not (volts > 0).all():
         raise DataError("amplitudes are a list of positive voltages [V]")
+    if volts.max() > HIGHEST:
+        raise DataError(f"amplitudes of up to {volts.max():.3g} V: {HIGHEST:g} V at most")
     bench = _Bench(array, scheme)
-    duration = float(Pulse(1.0, width).width[0])
+    durations = Pulse(1.0, width).width
+    _scalars(durations, "width [s]")
+    if durations[0] != durations[1]:
+        raise DataError("a window is that of one width [s] for both directions")
+    duration = float(durations[0])
     error, disturb, hazard = np.empty((3, volts.size, 2))
     for k, amplitude in enumerate(volts):
         for which, direction in enumerate(DIRECTIONS):
@@ -178,6 +178,15 @@ def write_window(array: WritableArray, amplitudes: npt.ArrayLike, width: float, 
             found = [bench.disturb(direction, amplitude, duration, state) for state in DIRECTIONS]
             disturb[k, which], hazard[k, which] = (max(x) for x in zip(*found, strict=True))
     return WriteWindow(scheme=bench.scheme.name, width=duration, amplitude=volts, error=error, disturb=disturb, hazard=hazard)
+
+
+class _Trial(NamedTuple):
+    """A pulse of one direction."""
+
+    volts: float
+    width: float
+    energy: float   # [J]
+    disturb: float
 
 
 class _Bench:
@@ -245,6 +254,9 @@ class _Bench:
         while (found := trial(high))[0] > 0 and found[1] < breakdown and high < _FAR * breakdown:
             low, high = high, 1.2 * high
         if found[1] > breakdown:
+            if trial(0.5 * low)[1] > breakdown:
+                raise DataError(f"the breakdown limit of {breakdown:g} V is far below what writes the corners in {width:.3g} s "
+                                f"with an error of {error:.3g}")
             high = float(brentq(lambda volts: trial(volts)[1] - breakdown, 0.5 * low, high, xtol=1e-5))
             found = trial(high)
             if found[0] > 0:
@@ -255,6 +267,70 @@ class _Bench:
             raise DataError(f"an amplitude of {high:.3g} V does not write the corners in {width:.3g} s with an error of "
                             f"{error:.3g}: the voltage does not reach them; look at wires, drivers, transistors")
         return high if found[0] == 0 else float(brentq(lambda volts: trial(volts)[0], low, high, xtol=1e-5))
+
+    def width(self, direction: int, volts: float, error: float, breakdown: float) -> float:
+        """Width [s] with which this amplitude [V] fails on the worst corner with this probability. Raises DataError where
+        there is none."""
+        if error < 1e-15:
+            raise DataError(f"an error rate of {error:.3g} is found by amplitude only: give width")
+        solution, _ = self.corners(direction, volts)
+        seen = self.volts(solution, self.rows, self.columns)
+        if np.abs(seen).max() > breakdown:
+            raise DataError(f"a junction would see {np.abs(seen).max():.4g} V, beyond the breakdown limit of {breakdown:g} V")
+        return float(np.max(mtj.pulse_width(1 - error, seen, self.of(self.rows, self.columns), -direction)))
+
+    def cheapest(self, direction: int, error: float, widths: tuple[float, float], breakdown: float,
+                 bound: float) -> _Trial:
+        """The pulse of least energy that fails with `error` and disturbs with no more than `bound`."""
+        def spend(log_width: float) -> tuple[float, float]:
+            """Amplitude [V] and energy [J]; _NEVER where a pulse is too short for what a junction bears."""
+            width = float(np.exp(log_width))
+            try:
+                volts = self.amplitude(direction, width, error, breakdown)
+            except DataError:
+                return np.nan, _NEVER
+            return volts, float(self.corners(direction, volts)[0].power["sources"].mean()) * width
+
+        def trial(log_width: float) -> _Trial | None:
+            (volts, energy), width = spend(log_width), float(np.exp(log_width))
+            if energy == _NEVER:
+                return None
+            return _Trial(volts, width, energy, self.worst_disturb(direction, volts, width))
+
+        low, high = np.log(widths)
+        longest = trial(high)
+        if longest is None:
+            raise DataError(f"no pulse of {widths[0]:.3g} to {widths[1]:.3g} s writes with an error of {error:.3g} below "
+                            f"the breakdown limit of {breakdown:g} V")
+        if longest.disturb > bound:
+            raise DataError(f"all pulses of {widths[0]:.3g} to {widths[1]:.3g} s that write {_WORDS[direction]} with an "
+                            f"error of {error:.3g} disturb: that of {longest.width:.3g} s flips a cell that is not selected "
+                            f"with a probability of {longest.disturb:.3g}, more than disturb={bound:g}; allow longer "
+                            "pulses, more errors or more disturb, or take another scheme")
+
+        def allowed(log_width: float) -> bool:
+            pulse = trial(log_width)
+            return pulse is not None and pulse.disturb <= bound
+
+        # At one error rate the longer pulse has the lower voltage, and disturbs less: the shortest one allowed.
+        if not allowed(low):
+            forbidden, low = low, high
+            while low - forbidden > _FINE:
+                middle = (forbidden + low) / 2
+                forbidden, low = (forbidden, middle) if allowed(middle) else (middle, low)
+        grid = np.linspace(low, high, 9)
+        best = int(np.argmin([spend(x)[1] for x in grid]))
+        places = [grid[best]]
+        if high - low > _FINE:
+            ends = grid[max(best - 1, 0)], grid[min(best + 1, 8)]
+            places.append(minimize_scalar(lambda x: spend(x)[1], bounds=ends, method="bounded",
+                                          options={"xatol": _FINE}).x)
+        pulses = [pulse for pulse in map(trial, places) if pulse is not None]
+        return min(pulses, key=lambda pulse: pulse.energy)
+
+    def worst_disturb(self, direction: int, volts: float, width: float) -> float:
+        """Largest probability that a pulse flips a cell that is not selected, whatever state it is in."""
+        return max(self.disturb(direction, volts, width, state)[0] for state in DIRECTIONS)
 
     def disturb(self, direction: int, volts: float, width: float, state: int) -> tuple[float, float]:
         """Largest probability that a cell flips while one of the corners is written, all cells in one state; and the hazard of
@@ -300,6 +376,36 @@ def _scalars(pair: tuple[Array, Array], what: str) -> None:
     """Refuse values by cell: one pulse for the whole array is looked for."""
     if any(x.ndim for x in pair):
         raise DataError(f"the {what} is a number here, or a tuple (to P, to AP), not one by cell")
+
+
+def _warn_of_disturb(bench: _Bench, pulse: Pulse, bound: float) -> None:
+    """Say so where a pulse disturbs more than it may."""
+    found = [bench.worst_disturb(d, float(pulse.amplitude[d < 0]), float(pulse.width[d < 0])) for d in DIRECTIONS]
+    worst = int(np.argmax(found))
+    if found[worst] > bound:
+        direction = DIRECTIONS[worst]
+        doubts.warn(f"a pulse to {_WORDS[direction]} of {float(pulse.amplitude[worst]):.3g} V and "
+                    f"{float(pulse.width[worst]):.3g} s flips a cell that is not selected with a probability of "
+                    f"{found[worst]:.3g}, above disturb={bound:g}", "take longer pulses, or another scheme")
+
+
+def _breakdown(value: Any) -> float:
+    return positive_number(value, "breakdown [V]", finite=False)
+
+
+def _disturb_bound(value: Any) -> float:
+    bound = finite_number(value, "disturb, a probability,")
+    if not 0 < bound <= 1:
+        raise DataError(f"disturb is a probability above 0 and at most 1, got {value!r}")
+    return bound
+
+
+def _limits(widths: Any) -> tuple[float, float]:
+    """Two widths [s]."""
+    limits = real_array(widths, "widths [s]")
+    if limits.shape != (2,) or not 0 < limits[0] < limits[1] <= LONGEST:
+        raise DataError(f"widths are two limits [s], the lower one first, got {widths!r:.80}")
+    return float(limits[0]), float(limits[1])
 
 
 def _probability(error: float) -> float:

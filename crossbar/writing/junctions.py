@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import mtj
-from crossbar.arrays import OneTransistorArray
+from crossbar.arrays import OneTransistorArray, PassiveArray
+from crossbar.checks import instance
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.elements.solution import ArraySolution, TransistorSolution
@@ -46,6 +47,7 @@ class Junctions:
     """What writing needs to know of the cells. Raises DataError for cells that are no MTJs, or whose dynamics are unknown."""
 
     def __init__(self, array: WritableArray, method: Method = "fokker-planck", exponent: int = 2) -> None:
+        instance(array, (PassiveArray, OneTransistorArray), "an array to write: xb.PassiveArray or xb.OneTransistorArray")
         cells = array.cells.cells if isinstance(array, OneTransistorArray) else array.cells
         if not isinstance(cells, MTJCells):
             raise DataError(f"only MTJCells have states to write, not {type(cells).__name__}")

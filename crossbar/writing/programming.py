@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import PassiveArray
-from crossbar.checks import generator, real_array
+from crossbar.checks import choice, count, generator, mask, positive_number
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import CrossbarError, DataError
 from crossbar.mtj.switching import Method
@@ -81,10 +81,14 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
     Raises DataError for a target, pulse or scheme that does not fit, or a voltage beyond breakdown; SizeError; what `solve`
     raises. `partial` of an error that comes on the way is the report of what was done (of its block of repeats).
     """
-    junctions = Junctions(array, method, exponent)
+    choice(method, ("fokker-planck", "formula"), "method")
+    choice(order, ("rows", "cells"), "order")
+    junctions = Junctions(array, method, count(exponent, "exponent", most=2))
     states = _target(target, array.shape, repeats)
     plan = Plan(array=array, only=_mask(only, array.shape), pulse=pulse, scheme=as_write_scheme(scheme, array),
-                verify=verify, order=order, stepping=stepping, breakdown=breakdown, method=method, exponent=exponent, rtol=rtol)
+                verify=verify, order=order, stepping=stepping,
+                breakdown=positive_number(breakdown, "breakdown is a positive voltage [V]: it", finite=False),
+                method=method, exponent=exponent, rtol=positive_number(rtol, "rtol"))
     _check(plan, junctions)
     batch = 1 if states.ndim == 2 else len(states)
     cells = array.shape[0] * array.shape[1]
@@ -268,20 +272,15 @@ def _target(target: npt.ArrayLike, shape: tuple[int, int], repeats: int | None) 
         raise DataError(f"the target has shape {states.shape}, the array {shape[0]} x {shape[1]} cells")
     if repeats is None:
         return states
-    if states.ndim == 3 or isinstance(repeats, bool) or not isinstance(repeats, int | np.integer) or repeats < 1:
-        raise DataError(f"repeats is a number of writes of one target (M, N), at least 1, got {repeats!r} for a target of shape "
-                        f"{states.shape}")
+    if states.ndim == 3:
+        raise DataError(f"repeats is for writes of one target (M, N), not for targets of shape {states.shape}")
+    repeats = count(repeats, "repeats is a number of writes: it")
     memory.require(f"{repeats} writes", 100.0 * states.size * repeats)
     return np.broadcast_to(states, (repeats, *shape))
 
 
 def _mask(only: npt.ArrayLike | None, shape: tuple[int, int]) -> Mask:
-    if only is None:
-        return np.ones(shape, bool)
-    mask = np.asarray(only)
-    if mask.dtype != bool or mask.shape != shape:
-        raise DataError(f"only is a mask (bool) of shape {shape}, got {mask.dtype} of shape {mask.shape}")
-    return mask
+    return np.ones(shape, bool) if only is None else mask(only, shape, "only")
 
 
 def _check(plan: Plan, junctions: Junctions) -> None:
@@ -290,14 +289,12 @@ def _check(plan: Plan, junctions: Junctions) -> None:
     if not isinstance(plan.pulse, Pulse):
         raise DataError(f"pulse is xb.Pulse(amplitude, width), not {type(plan.pulse).__name__}")
     if not isinstance(plan.verify, Verify | None):
-        raise DataError(f"verify is xb.Verify(max_pulses), or None, not {plan.verify!r}")
+        raise DataError(f"verify is xb.Verify(max_pulses), or None, not {plan.verify!r:.80}")
     if not isinstance(plan.stepping, Stepping | None):
-        raise DataError(f"stepping is xb.writing.Stepping(...), or None, not {plan.stepping!r}")
-    if plan.order not in ("rows", "cells"):
-        raise DataError(f'order is "rows" or "cells", not {plan.order!r}')
-    limit = real_array(plan.breakdown, "breakdown [V]")
-    if limit.ndim or not limit > 0:
-        raise DataError(f"breakdown is a positive voltage [V], got {plan.breakdown!r}")
+        raise DataError(f"stepping is xb.writing.Stepping(...), or None, not {plan.stepping!r:.80}")
+    if plan.verify is not None and isinstance(plan.array, PassiveArray) and plan.verify.read > plan.breakdown:
+        raise DataError(f"reads of {plan.verify.read:g} V are beyond the breakdown limit of {plan.breakdown:g} V; lower "
+                        "write-verify's read, or give breakdown=")
     pulses = [plan.pulse] if plan.verify is None else [plan.pulse, plan.verify.pulse(plan.pulse, plan.verify.max_pulses)]
     for pulse in pulses:
         for direction in DIRECTIONS:

@@ -7,12 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from crossbar import doubts
-from crossbar.checks import real_array
+from crossbar.checks import count, finite_number, real_array
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
 
 TO_P, TO_AP = 1, -1  # directions: the state that is written
 DIRECTIONS = (TO_P, TO_AP)
+
+HIGHEST = 1e3   # [V] that switching laws know
+MOST = 10 ** 6  # pulses that a cell gets
+LONGEST = 1e12  # [s] of a pulse, and of what belongs to it
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +40,14 @@ class Pulse:
     gap: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, what in (("amplitude", "pulse amplitude [V]"), ("width", "pulse width [s]")):
-            object.__setattr__(self, name, _directions(getattr(self, name), what))
+        for name, what, most in (("amplitude", "pulse amplitude [V]", HIGHEST), ("width", "pulse width [s]", LONGEST)):
+            object.__setattr__(self, name, _directions(getattr(self, name), what, most))
         for name in ("rise", "fall", "gap"):
-            value = real_array(getattr(self, name), f"pulse {name} [s]")
-            if value.ndim or not (np.isfinite(value) and value >= 0):
-                raise DataError(f"pulse {name} is a finite time of at least 0 s, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, float(value))
-        if isinstance(self.count, bool) or not isinstance(self.count, int | np.integer) or self.count < 1:
-            raise DataError(f"a train has at least 1 pulse, got count={self.count!r}")
+            seconds = finite_number(getattr(self, name), f"pulse {name} [s]")
+            if not 0 <= seconds <= LONGEST:
+                raise DataError(f"pulse {name} is a time of at least 0 s and at most {LONGEST:g} s, got {seconds:g}")
+            object.__setattr__(self, name, seconds)
+        object.__setattr__(self, "count", count(self.count, "a train has at least 1 pulse: count", most=MOST))
         doubts.warn(self.doubtful)
 
     @property
@@ -76,20 +79,22 @@ class Pulse:
         return float(max(a.min() for a in self.amplitude))
 
 
-def _directions(value: Any, what: str) -> tuple[Array, Array]:
+def _directions(value: Any, what: str, most: float) -> tuple[Array, Array]:
     if isinstance(value, tuple | list):
         if len(value) != 2:
             raise DataError(f"{what}: one value for both directions, or a tuple (to P, to AP); arrays over the cells are numpy's")
-        return _positive(value[0], what), _positive(value[1], what)
-    both = _positive(value, what)
+        return _positive(value[0], what, most), _positive(value[1], what, most)
+    both = _positive(value, what, most)
     return both, both
 
 
-def _positive(value: npt.ArrayLike, what: str) -> Array:
+def _positive(value: npt.ArrayLike, what: str, most: float) -> Array:
     array = real_array(value, what)
     if array.ndim > 2 or array.size == 0 or not (np.isfinite(array) & (array > 0)).all():
         raise DataError(f"{what} must be positive and finite, a number or an array over the cells; its sign follows from the "
                         "state that is written")
+    if array.max() > most:
+        raise DataError(f"{what} is at most {most:g}, got {array.max():g}")
     return array
 
 

@@ -16,13 +16,14 @@ from functools import partial
 import numpy as np
 
 from crossbar import mtj
-from crossbar.checks import real_array
+from crossbar.checks import positive_number
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Live
 from crossbar.writing.pulses import Pulse
 
+_MOST_LOOKS = 1e6  # at a pulse
 _SLICES = 8  # of an edge, each at the voltage of its middle
 
 Solve = Callable[[float, Array, Solution | None], Solution]  # share of the amplitude, z, where to begin
@@ -43,9 +44,8 @@ class Stepping:
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "look"):
-            value = real_array(getattr(self, name), f"stepping's {name}")
-            if value.ndim or not (np.isfinite(value) and value > 0):
-                raise DataError(f"stepping's {name} must be positive, got {getattr(self, name)!r}")
+            value = positive_number(getattr(self, name), f"stepping's {name}: it must be positive; it")
+            object.__setattr__(self, name, value)
 
 
 class Moments:
@@ -78,6 +78,11 @@ class Moments:
 
     def follow(self, live: Live, pulse: Pulse, width: float, solve: Solve, spend: Spend) -> Solution:
         """Through one pulse, edges and gap included; the first solution. Writes that are not live rest meanwhile."""
+        looks = (pulse.rise + width + pulse.fall + pulse.gap) / (self.stepping.look * float(self.tau_d.min()))
+        if looks > _MOST_LOOKS:
+            raise DataError(f"stepping through a pulse of {pulse.rise + width + pulse.fall + pulse.gap:.3g} s, its edges and gap "
+                            f"included, takes {looks:.2g} looks or more; {_MOST_LOOKS:g} are the most: take shorter ones, or "
+                            "stepping=None")
         first = last = None
         for share, duration in waveform(pulse, width):
             start = solve(share, self.z[live], last)

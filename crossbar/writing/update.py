@@ -27,15 +27,15 @@ import numpy.typing as npt
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import OneTransistorArray
-from crossbar.checks import generator, real_array
+from crossbar.checks import count, generator, positive_number, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
-from crossbar.mtj.waveforms import number
 from crossbar.solvers.lines import threads
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
+from crossbar.writing.pulses import HIGHEST, LONGEST
 from crossbar.writing.report import WriteEnergy
 from crossbar.writing.schemes import WritableArray, gated_lines
 
@@ -83,22 +83,27 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     `solve` raises.
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
-    rate, step, total = (number(v, what) for v, what in ((eta, "eta"), (dw, "dw"), (duration, "duration [s]")))
+    rate, step = positive_number(eta, "eta must be above 0: it"), positive_number(dw, "dw must be above 0: it")
+    total = positive_number(duration, "duration [s]", most=LONGEST)
+    limit = positive_number(breakdown, "breakdown [V]", finite=False)
     doubts.warn(doubts.of_width(total))
-    if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer | None) or repeats is not None and repeats < 1:
-        raise DataError(f"repeats is a number of updates, at least 1, got {repeats!r}")
-    batch = 1 if repeats is None else int(repeats)
-    product = np.outer(inputs, errors)
+    batch = 1 if repeats is None else count(repeats, "repeats is a number of updates: it")
+    with np.errstate(over="ignore", under="ignore"):  # what is too much is 1, too little 0
+        product = np.outer(inputs, errors)
+        wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
     memory.require(f"{batch} updates of {array.shape[0]} x {array.shape[1]} cells", _BYTES_A_CELL * batch * product.size)
-    wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
     with threads(batch * wanted.size):
-        work = _Update(array, junctions, batch, total, gate, breakdown, rtol, generator(rng))
+        work = _Update(array, junctions, batch, total, positive_number(gate, "gate [V]", most=HIGHEST), limit,
+                       positive_number(rtol, "rtol"), generator(rng))
         for sign_x in (1, -1):
             for sign_d in (1, -1):
                 rows, columns = np.sign(inputs) == sign_x, np.sign(errors) == sign_d
                 if rows.any() and columns.any():
-                    strength = np.minimum(rate * np.abs(errors) * np.abs(inputs[rows]).max() / step, _MOST)
-                    work.quadrant(rows, columns, -sign_x * sign_d, np.abs(inputs) / np.abs(inputs[rows]).max(), strength)
+                    largest = np.abs(inputs[rows]).max()
+                    share = np.where(rows, np.abs(inputs), 0.0) / largest
+                    with np.errstate(over="ignore", under="ignore"):
+                        strength = np.minimum(rate * np.abs(errors) * largest / step, _MOST)
+                    work.quadrant(rows, columns, -sign_x * sign_d, share, strength)
         return work.report(wanted, single=repeats is None)
 
 

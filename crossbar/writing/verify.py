@@ -8,12 +8,12 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from crossbar import doubts
-from crossbar.checks import real_array
+from crossbar.checks import count, finite_number, positive_number, real_array
 from crossbar.elements.base import Array
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
 from crossbar.writing.junctions import Junctions, Solution
-from crossbar.writing.pulses import Pulse
+from crossbar.writing.pulses import HIGHEST, LONGEST, MOST, Pulse
 from crossbar.writing.schemes import WritableArray, WriteScheme
 
 
@@ -38,18 +38,20 @@ class Verify:
     width_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.max_pulses, bool) or not isinstance(self.max_pulses, int | np.integer) or self.max_pulses < 1:
-            raise DataError(f"write-verify takes max_pulses of at least 1, got {self.max_pulses!r}; verify=None writes without "
-                            "reading")
-        for name, low in (("read", 0.0), ("read_width", 0.0), ("amplitude_step", None), ("width_factor", 0.0)):
-            value = real_array(getattr(self, name), f"write-verify's {name}")
-            if value.ndim or not np.isfinite(value) or low is not None and not value > low:
-                raise DataError(f"write-verify's {name} must be a finite number{'' if low is None else ' above 0'}, got "
-                                f"{getattr(self, name)!r}")
-
+        pulses = count(self.max_pulses, "write-verify takes max_pulses of at least 1 (verify=None writes without reading): it",
+                       most=MOST)
+        values = {
+            "max_pulses": pulses,
+            "read": positive_number(self.read, "write-verify's read [V]", most=HIGHEST),
+            "read_width": positive_number(self.read_width, "write-verify's read_width [s]", most=LONGEST),
+            "amplitude_step": finite_number(self.amplitude_step, "write-verify's amplitude_step [V]"),
+            "width_factor": positive_number(self.width_factor, "write-verify's width_factor"),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         doubts.warn(doubts.of_width(self.read_width))
-        if (self.max_pulses - 1) * np.log(self.width_factor) > 20:
-            raise DataError(f"write-verify would lengthen pulses {self.width_factor:g}^{self.max_pulses - 1} times")
+        if (pulses - 1) * np.log(self.width_factor) > 20:
+            raise DataError(f"write-verify would lengthen pulses {self.width_factor:g}^{pulses - 1} times")
 
     def pulse(self, pulse: Pulse, round_: int) -> Pulse:
         """The pulse of a round, 0 the first; the last allowed one is the strongest."""
