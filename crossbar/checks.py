@@ -42,7 +42,8 @@ def finite_number(value: Any, what: str) -> float:
 
 
 def positive_number(value: Any, what: str, *, finite: bool = True, most: float = np.inf) -> float:
-    """One number above 0, at most `most`; infinite only if not `finite`. Raises DataError for anything else."""
+    """One number above 0, at most `most`; infinite only if not `finite`. Raises DataError for
+    anything else."""
     number = real_array(value, what)
     in_range = number.ndim == 0 and 0 < number <= most
     if not in_range or (finite and np.isinf(number)):
@@ -81,7 +82,9 @@ def mask(value: Any, shape: tuple[int, ...], what: str) -> npt.NDArray[np.bool_]
     except ValueError:
         raise DataError(f"{what}: not a regular array") from None
     if flags.dtype != bool or flags.shape != shape:
-        raise DataError(f"{what} is a mask (bool) of shape {shape}, got {flags.dtype} of shape {flags.shape}")
+        raise DataError(
+            f"{what} is a mask (bool) of shape {shape}, got {flags.dtype} of shape {flags.shape}"
+        )
     return flags
 
 

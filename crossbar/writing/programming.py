@@ -85,10 +85,21 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
     choice(order, ("rows", "cells"), "order")
     junctions = Junctions(array, method, count(exponent, "exponent", most=2))
     states = _target(target, array.shape, repeats)
-    plan = Plan(array=array, only=_mask(only, array.shape), pulse=pulse, scheme=as_write_scheme(scheme, array),
-                verify=verify, order=order, stepping=stepping,
-                breakdown=positive_number(breakdown, "breakdown is a positive voltage [V]: it", finite=False),
-                method=method, exponent=exponent, rtol=positive_number(rtol, "rtol"))
+    plan = Plan(
+        array=array,
+        only=_mask(only, array.shape),
+        pulse=pulse,
+        scheme=as_write_scheme(scheme, array),
+        verify=verify,
+        order=order,
+        stepping=stepping,
+        breakdown=positive_number(
+            breakdown, "breakdown is a positive voltage [V]: it", finite=False
+        ),
+        method=method,
+        exponent=exponent,
+        rtol=positive_number(rtol, "rtol"),
+    )
     _check(plan, junctions)
     batch = 1 if states.ndim == 2 else len(states)
     cells = array.shape[0] * array.shape[1]
@@ -239,7 +250,9 @@ class _Write:
 
     def report(self) -> WriteReport:
         ledger, exact = self.ledger, self.moments is None
-        expected = np.where(self.plan.only, ledger.error if self.unread is None else self.unread, 0.0)
+        expected = np.where(
+            self.plan.only, ledger.error if self.unread is None else self.unread, 0.0
+        )
         return WriteReport(
             source=self.array, states=self.states, target=self.target, written=self.plan.only, disturbs=ledger.disturbs,
             pulses=ledger.pulses, gave_up=self.gave_up, expected_disturb=ledger.disturb if exact else None,
@@ -273,7 +286,9 @@ def _target(target: npt.ArrayLike, shape: tuple[int, int], repeats: int | None) 
     if repeats is None:
         return states
     if states.ndim == 3:
-        raise DataError(f"repeats is for writes of one target (M, N), not for targets of shape {states.shape}")
+        raise DataError(
+            f"repeats is for writes of one target (M, N), not for targets of shape {states.shape}"
+        )
     repeats = count(repeats, "repeats is a number of writes: it")
     memory.require(f"{repeats} writes", 100.0 * states.size * repeats)
     return np.broadcast_to(states, (repeats, *shape))
@@ -292,9 +307,15 @@ def _check(plan: Plan, junctions: Junctions) -> None:
         raise DataError(f"verify is xb.Verify(max_pulses), or None, not {plan.verify!r:.80}")
     if not isinstance(plan.stepping, Stepping | None):
         raise DataError(f"stepping is xb.writing.Stepping(...), or None, not {plan.stepping!r:.80}")
-    if plan.verify is not None and isinstance(plan.array, PassiveArray) and plan.verify.read > plan.breakdown:
-        raise DataError(f"reads of {plan.verify.read:g} V are beyond the breakdown limit of {plan.breakdown:g} V; lower "
-                        "write-verify's read, or give breakdown=")
+    if (
+        plan.verify is not None
+        and isinstance(plan.array, PassiveArray)
+        and plan.verify.read > plan.breakdown
+    ):
+        raise DataError(
+            f"reads of {plan.verify.read:g} V are beyond the breakdown limit of "
+            f"{plan.breakdown:g} V; lower write-verify's read, or give breakdown="
+        )
     pulses = [plan.pulse] if plan.verify is None else [plan.pulse, plan.verify.pulse(plan.pulse, plan.verify.max_pulses)]
     for pulse in pulses:
         for direction in DIRECTIONS:

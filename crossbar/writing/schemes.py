@@ -87,9 +87,17 @@ class LineScheme(WriteScheme):
         instance(self.levels, Scheme, "levels of the lines: an xb.Scheme")
         if self.levels.selected_row == self.levels.selected_column:
             raise DataError(f"scheme {self.levels.name!r} applies no voltage between the selected lines")
-        named = isinstance(self.sides, tuple | list) and all(isinstance(side, str) for side in self.sides)
-        if not named or not set(self.sides) <= set(SIDES) or {side[:3] for side in self.sides} != {"wor", "bit"}:
-            raise DataError(f"sides are some of {', '.join(SIDES)}, of either kind of line at least one, not {self.sides!r:.80}")
+        named = isinstance(self.sides, tuple | list) and all(
+            isinstance(side, str) for side in self.sides
+        )
+        if (
+            not named
+            or not set(self.sides) <= set(SIDES)
+            or {side[:3] for side in self.sides} != {"wor", "bit"}
+        ):
+            raise DataError(
+                f"sides are some of {', '.join(SIDES)}, of either kind of line at least one, not {self.sides!r:.80}"
+            )
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -44,7 +44,9 @@ class Stepping:
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "look"):
-            value = positive_number(getattr(self, name), f"stepping's {name}: it must be positive; it")
+            value = positive_number(
+                getattr(self, name), f"stepping's {name}: it must be positive; it"
+            )
             object.__setattr__(self, name, value)
 
 
@@ -78,11 +80,14 @@ class Moments:
 
     def follow(self, live: Live, pulse: Pulse, width: float, solve: Solve, spend: Spend) -> Solution:
         """Through one pulse, edges and gap included; the first solution. Writes that are not live rest meanwhile."""
-        looks = (pulse.rise + width + pulse.fall + pulse.gap) / (self.stepping.look * float(self.tau_d.min()))
+        duration = pulse.rise + width + pulse.fall + pulse.gap
+        looks = duration / (self.stepping.look * float(self.tau_d.min()))
         if looks > _MOST_LOOKS:
-            raise DataError(f"stepping through a pulse of {pulse.rise + width + pulse.fall + pulse.gap:.3g} s, its edges and gap "
-                            f"included, takes {looks:.2g} looks or more; {_MOST_LOOKS:g} are the most: take shorter ones, or "
-                            "stepping=None")
+            raise DataError(
+                f"stepping through a pulse of {duration:.3g} s, its edges and gap included, takes "
+                f"{looks:.2g} looks or more; {_MOST_LOOKS:g} are the most: take shorter ones, or "
+                "stepping=None"
+            )
         first = last = None
         for share, duration in waveform(pulse, width):
             start = solve(share, self.z[live], last)

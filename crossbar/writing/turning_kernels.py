@@ -5,14 +5,17 @@ from numba import njit, prange
 
 from crossbar.elements.cell_code import _junction
 
-_STEPS = 20   # of Newton's method
+_STEPS = 20  # of Newton's method
 _ISOLATED = 1e-30  # [S] that stands for 0
 _SMALL = 0.01  # share of the voltage that a last step may take: what it misses is of second order
 
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _stressed(v, state, fixed, stress):  # type: ignore[no-untyped-def]
-    """Whether the state that a cell has may flip at v, and whether the other one may, by `Stress`."""
+    """Whether the state that a cell has may flip at v, and whether the other one may.
+
+    stress : voltages up to which both flip as at rest, and up to which neither flips; whether the
+    first counts, whatever the sign, for states that cells have, and for the other ones."""
     low, harmless, every, either = stress
     size, opposed = abs(v), v * state < 0.0
     present = (size > low) if every else (size > harmless) & opposed
@@ -22,8 +25,8 @@ def _stressed(v, state, fixed, stress):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def count_stressed(volts, states, fixed, stress):  # type: ignore[no-untyped-def]
-    """(2, k M + 1) where every row begins in a list of those cells (k, M, N), not fixed (M, N), that may flip: in the
-    states that they have, and in the other ones."""
+    """(2, k M + 1) where every row begins in a list of those cells (k, M, N), not fixed (M, N),
+    that may flip: in the states that they have, and in the other ones."""
     writes, rows, columns = volts.shape
     starts = np.zeros((2, writes * rows + 1), np.intp)
     for task in prange(writes * rows):
@@ -42,7 +45,8 @@ def count_stressed(volts, states, fixed, stress):  # type: ignore[no-untyped-def
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def list_stressed(volts, amperes, states, fixed, stress, starts, cells, seen, driven, now):  # type: ignore
-    """Flat indices `cells` (n,) of both lists, the other states behind; voltages, currents and states of the first."""
+    """Flat indices `cells` (n,) of both lists, the other states behind; voltages, currents and
+    states of the first."""
     writes, rows, columns = volts.shape
     behind = starts[0, -1]
     for task in prange(writes * rows):
@@ -65,7 +69,8 @@ def list_stressed(volts, amperes, states, fixed, stress, starts, cells, seen, dr
 
 @njit(cache=True, error_model="numpy", parallel=True, fastmath={"reassoc", "contract"})
 def line_loads(states, g_p, g_ap):  # type: ignore[no-untyped-def]
-    """Sums (k, M) and (k, N) along rows and columns of conductances g_p and g_ap (M, N) [S], by state."""
+    """Sums (k, M) and (k, N) along rows and columns of conductances g_p and g_ap (M, N) [S], by
+    state."""
     writes, rows, columns = states.shape
     along, down = np.zeros((writes, rows)), np.zeros((writes, columns))
     for k in prange(writes):
@@ -91,21 +96,42 @@ def _entry(matrix, m, c):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def turn(cells, volts, amperes, states, laws, g_p, g_ap, along, down, first, second,  # type: ignore[no-untyped-def]
-         turned_volts, turned_amperes):
-    """(2) of `turning` for cells (n,), flat indices into (k, M, N); first, second (k or 1, M, N): conductances to the
-    ends of their lines [S]; laws: `cell_kernels` parameters of the junctions in AP."""
+def turn(  # type: ignore[no-untyped-def]
+    cells,
+    volts,
+    amperes,
+    states,
+    laws,
+    g_p,
+    g_ap,
+    along,
+    down,
+    first,
+    second,
+    turned_volts,
+    turned_amperes,
+):
+    """(2) of `turning` for cells (n,), flat indices into (k, M, N); first, second (k or 1, M, N):
+    conductances to the ends of their lines [S]; laws: `cell_kernels` parameters of the junctions in
+    AP."""
     _, rows, columns = volts.shape
     for place in prange(cells.size):
         task, c = cells[place] // columns, cells[place] % columns
         k, m = task // rows, task % rows
         state, v, i = states[k, m, c], volts[k, m, c], amperes[k, m, c]
         own = g_p[m, c] if state > 0 else g_ap[m, c]
-        r = (_resistance(first[k * (first.shape[0] > 1), m, c], along[k, m] - own)
-             + _resistance(second[k * (second.shape[0] > 1), m, c], down[k, c] - own))
+        r = _resistance(first[k * (first.shape[0] > 1), m, c], along[k, m] - own) + _resistance(
+            second[k * (second.shape[0] > 1), m, c], down[k, c] - own
+        )
         tmr = _entry(laws[1], m, c) if state > 0 else 0.0
-        law = (_entry(laws[0], m, c), tmr, _entry(laws[2], m, c), _entry(laws[3], m, c), _entry(laws[4], m, c),
-               _entry(laws[5], m, c))
+        law = (
+            _entry(laws[0], m, c),
+            tmr,
+            _entry(laws[2], m, c),
+            _entry(laws[3], m, c),
+            _entry(laws[4], m, c),
+            _entry(laws[5], m, c),
+        )
         x = v
         for _ in range(_STEPS):
             current, slope = _junction(law, x)

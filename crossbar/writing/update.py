@@ -54,7 +54,7 @@ class UpdateReport:
     states: States        # (..., M, N) after it
     change: IntArray      # (..., M, N) +1: AP -> P, -1: P -> AP, 0: none
     wanted: Array         # (M, N) probability (1), with the sign of the weight's change
-    probability: Array    # (..., M, N) that at least one phase flips the cell, at the voltages that these draws led to
+    probability: Array  # (..., M, N) that a phase flips the cell, at the voltages as drawn
     energy: WriteEnergy
     time: float           # [s]
     phases: int           # array operations: 4, fewer where a quadrant is empty
@@ -83,7 +83,9 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     `solve` raises.
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
-    rate, step = positive_number(eta, "eta must be above 0: it"), positive_number(dw, "dw must be above 0: it")
+    rate, step = positive_number(eta, "eta must be above 0: it"), positive_number(
+        dw, "dw must be above 0: it"
+    )
     total = positive_number(duration, "duration [s]", most=LONGEST)
     limit = positive_number(breakdown, "breakdown [V]", finite=False)
     doubts.warn(doubts.of_width(total))
@@ -93,8 +95,16 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
         wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
     memory.require(f"{batch} updates of {array.shape[0]} x {array.shape[1]} cells", _BYTES_A_CELL * batch * product.size)
     with threads(batch * wanted.size):
-        work = _Update(array, junctions, batch, total, positive_number(gate, "gate [V]", most=HIGHEST), limit,
-                       positive_number(rtol, "rtol"), generator(rng))
+        work = _Update(
+            array,
+            junctions,
+            batch,
+            total,
+            positive_number(gate, "gate [V]", most=HIGHEST),
+            limit,
+            positive_number(rtol, "rtol"),
+            generator(rng),
+        )
         for sign_x in (1, -1):
             for sign_d in (1, -1):
                 rows, columns = np.sign(inputs) == sign_x, np.sign(errors) == sign_d
@@ -167,13 +177,15 @@ class _Update:
         return lambda on: {"word_left": np.where(on, direction * row, 0.0), "bit_bottom": bits}
 
     def _flips(self, solution: Solution, widths: Array) -> tuple[Array, Array]:
-        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a solution: in the
-        states that the cells have, and in those with which they began."""
+        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a
+        solution: in the states that the cells have, and in those with which they began."""
         self.junctions.must_bear(solution, self.breakdown)
         flips, _ = self.junctions.switched(solution, widths[:, None], self.states)
         leaves = flips.copy()
         moved = np.flatnonzero(self.states != self.before)
-        leaves.ravel()[moved], _ = self.junctions.turned(solution, widths[:, None], self.states, moved)
+        leaves.ravel()[moved], _ = self.junctions.turned(
+            solution, widths[:, None], self.states, moved
+        )
         return flips, leaves
 
     def _solve(self, drives: dict[str, Any]) -> Solution:
