@@ -316,7 +316,7 @@ def test_trains_and_many_targets() -> None:
     ({"pulse": xb.Pulse(np.ones((3, 3)), 1e-9)}, "does not fit"), ({"pulse": 0.8}, "pulse is xb.Pulse"),
     ({"pulse": xb.Pulse(0.8, np.linspace(1e-9, 2e-9, N))}, "pulse widths differ"),
     ({"pulse": xb.Pulse(0.8, 1e-9, rise=1e-9)}, "take stepping"), ({"pulse": xb.Pulse(0.8, 1e-9, count=2)}, "a gap of at least"),
-    ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is "rows" or "cells"'),
+    ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is one of rows, cells'),
     ({"only": np.ones(SHAPE)}, "mask"), ({"repeats": 0}, "repeats is a number"), ({"breakdown": 0.0}, "breakdown is"),
     ({"rng": 3}, "rng is a numpy.random.Generator"),
     ({"array": xb.PassiveArray(np.full(SHAPE, 1e-4))}, "only MTJCells"),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ _KEPT = 4  # widths whose probabilities at rest are kept
 
 @dataclass(frozen=True, eq=False)
 class Flips:
-    """Probabilities of a phase of k writes.
+    """Probabilities of a phase of k writes; valid until those of the next are asked for.
 
     cells : (n + m,) flat indices into (k, M, N): n of those that may flip, then m of those that
     might were they in their other states. A cell in neither list is at rest; one in a single list
@@ -62,6 +63,8 @@ class Junctions:
         self.fixed: Mask | None = None if cells.defects is None else np.broadcast_to(cells.defects.mask, cells.shape)
         self._resting: dict[float, tuple[Array, tuple[float, float]]] = {}
         self._turning = Turning(cells)
+        self._uniform = cells.params.shape == ()
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
 
     @property
     def states(self) -> States:
@@ -99,19 +102,26 @@ class Junctions:
         either = harmless == low
         stress = low, harmless, either or now[0].size <= _FEW, either
 
-        starts = turning_kernels.count_stressed(volts, now, self._fixed_mask, stress)
-        present, size = int(starts[0, -1]), int(starts[:, -1].sum())
-        cells, sides = np.empty(size, np.intp), np.empty(size, np.int8)
-        seen, driven = np.empty((2, size))
-        turning_kernels.list_stressed(
-            volts, amperes, now, self._fixed_mask, stress, starts, cells, seen, driven, sides
+        most = 2 * volts.size
+        cells, sides = self._scratch("cells", most, np.intp), self._scratch("sides", most, np.int8)
+        seen, driven = self._scratch("seen", most), self._scratch("driven", most)
+        starts = turning_kernels.list_stressed(
+            volts, amperes, now, self._fixed_mask, stress, cells, seen, driven, sides
         )
+        present, size = int(starts[0, -1]), int(starts[:, -1].sum())
+        cells, sides, seen, driven = (x[:size] for x in (cells, sides, seen, driven))
         if present < size:
             seen[present:], driven[present:] = self._turning.turned(
                 solution, volts, now, cells[present:]
             )
         flips, stays = self._pulsed_cells(driven, seen, width, sides, cells)
         return Flips(cells=cells, starts=starts, flips=flips, stays=stays, rest=rest)
+
+    def _scratch(self, name: str, size: int, kind: npt.DTypeLike = float) -> npt.NDArray[Any]:
+        """(size,) to be written over in every phase: fresh memory costs more than what is done with it."""
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, kind)
+        return self._arrays[name][:size]
 
     def switched(
         self, solution: Solution, width: npt.ArrayLike, states: States
@@ -141,7 +151,7 @@ class Junctions:
             return np.empty(0), np.empty(0)
         widths: Array = np.asarray(width, dtype=float)
         p = self.p
-        if p.shape:
+        if not self._uniform:
             p = p.select(self.shape, which % (self.shape[0] * self.shape[1]))
         if widths.ndim:
             widths = np.broadcast_to(widths, self.shape).ravel()[

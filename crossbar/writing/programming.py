@@ -131,6 +131,7 @@ class _Write:
         self.states = np.array(np.broadcast_to(self.junctions.states, target.shape))
         self.ledger = Ledger(len(target), plan.array.shape, target, self.states)
         self.recall = {direction: Recall() for direction in DIRECTIONS}
+        self.uniforms = np.empty(target.shape)
         self.unread: Array | None = None  # expected errors before the first read
         self.gave_up = np.zeros(target.shape, bool)
         self.moments = None if plan.stepping is None else Moments(self.junctions, self.states, plan.stepping, rng)
@@ -222,13 +223,17 @@ class _Write:
             solution = self.solve(drives(1.0), before, guess=guess)
             flips = self.junctions.flips(solution, width, before)
             self.ledger.spend(live, solution, width)
-            self.ledger.draw(live, row, columns, self.states, flips, self.rng.random(before.shape))
+            self.ledger.draw(live, row, columns, self.states, flips, self._uniforms(len(before)))
         else:
             solution, flipped = self._follow(self.moments, live, drives, pulse, width, before)
             self.ledger.flipped(live, row, columns, flipped)
             self.states[live] = np.where(flipped, -before, before)
         self.ledger.pulse(live, row, columns)
         return solution
+
+    def _uniforms(self, writes: int) -> Array:
+        """(writes, M, N) random numbers in [0, 1), in place of the last ones."""
+        return self.rng.random(out=self.uniforms[:writes])
 
     def _follow(self, moments: Moments, live: Live, drives: Callable[[float], dict[str, Any]], pulse: Pulse, width: float,
                 before: States) -> tuple[Solution, Mask]:

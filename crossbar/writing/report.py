@@ -63,11 +63,10 @@ class WriteReport:
     drawn ones. What remains approximate:
 
     - The voltages of a cell are those that the states of all others gave it in this write; in the
-    state that it was not in
-      it sees what its two lines give it, the others holding their voltages (`writing.turning`).
+      state that it was not in it sees what its two lines let it, the others holding their voltages
+      (`writing.turning`).
     - Reads tell the states, on which further pulses depend: with Verify, `expected_disturb` goes on
-    from the states found,
-      as if they were what the cell was in anyway. Where many cells are disturbed it is some per
+      from the states that the cells were read in. Where most cells are disturbed it is some per
       cent too much.
 
     None where cells were followed through the pulse (Stepping), which has no closed form.

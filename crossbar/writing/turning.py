@@ -58,7 +58,6 @@ class Turning:
         """(2) for junctions alone."""
         (law, g_p, g_ap), (words, bits) = self._laws, self._line_conductances(solution)
         states = np.ascontiguousarray(states)
-        along, down = turning_kernels.line_loads(states, g_p, g_ap)
         turned_volts, turned_amperes = np.empty((2, cells.size))
         turning_kernels.turn(
             cells,
@@ -68,8 +67,6 @@ class Turning:
             law,
             g_p,
             g_ap,
-            along,
-            down,
             words,
             bits,
             turned_volts,
