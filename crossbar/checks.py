@@ -1,5 +1,6 @@
 """What every input must be before anything is computed from it: real numbers in a regular array that fits in memory."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -69,6 +70,18 @@ def positive_number(value: Any, what: str, *, finite: bool = True, most: float =
     return float(array)
 
 
+def positive_number(value: Any, what: str, *, finite: bool = True, most: float = np.inf) -> float:
+    """One number above 0, at most `most`; infinite only if not `finite`. Raises DataError for
+    anything else."""
+    number = real_array(value, what)
+    in_range = number.ndim == 0 and 0 < number <= most
+    if not in_range or (finite and np.isinf(number)):
+        limit = "" if np.isinf(most) else f", at most {most:g}"
+        kind = "finite number" if finite else "number"
+        raise DataError(f"{what} is one {kind} above 0{limit}, not {_shown(value)}")
+    return float(number)
+
+
 def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
     """Whole numbers of any shape. Raises DataError for other types, ragged or empty lists, and
     beyond 64 bits."""
@@ -83,13 +96,27 @@ def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
     return numbers.astype(np.intp)
 
 
-def count(value: Any, what: str, least: int = 1) -> int:
-    """One whole number of at least `least`. Raises DataError for anything else."""
-    scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    whole = isinstance(scalar, int | np.integer) and not isinstance(scalar, bool)
-    if whole and scalar >= least:
-        return int(scalar)
-    raise DataError(f"{what} is a whole number of at least {least}, not {_shown(value)}")
+def count(value: Any, what: str, least: int = 1, most: int = sys.maxsize) -> int:
+    """One whole number from `least` to `most`. Raises DataError for anything else."""
+    number = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    if whole and least <= number <= most:
+        return int(number)
+    limit = "" if most == sys.maxsize else f" and at most {most}"
+    raise DataError(f"{what} is a whole number of at least {least}{limit}, not {_shown(value)}")
+
+
+def mask(value: Any, shape: tuple[int, ...], what: str) -> npt.NDArray[np.bool_]:
+    """A mask (bool) of a shape. Raises DataError for anything else."""
+    try:
+        flags = np.asarray(value)
+    except ValueError:
+        raise DataError(f"{what}: not a regular array") from None
+    if flags.dtype != bool or flags.shape != shape:
+        raise DataError(
+            f"{what} is a mask (bool) of shape {shape}, got {flags.dtype} of shape {flags.shape}"
+        )
+    return flags
 
 
 def choice(value: Any, options: Iterable[str], what: str) -> str:
@@ -145,5 +172,8 @@ def name(value: Any, what: str) -> str:
 
 def _shown(value: Any) -> str:
     """A value in a message, shortened."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return type(value).__name__
     return text if len(text) <= 60 else f"{type(value).__name__} {text[:40]}..."

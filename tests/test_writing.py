@@ -102,13 +102,17 @@ def test_totals_are_what_was_expected(scheme: str, order: Any) -> None:
 def test_expected_disturb_is_the_hand_product(scheme: str, shared: float, other: float) -> None:
     """Cell by cell, no wires: 28 half-selections at V/2; 28 at +V/3 and 196 at -V/3.
 
-    Both states of every cell are carried along by hand, undisturbed ones and all; pulses that fail are some per cent."""
+    Both states of every cell are carried along by hand, undisturbed ones and all; pulses that fail
+    are some per cent.
+    """
     start, target, width = states(8), states(9), 20e-9
     amplitude = {1: 0.40, -1: 0.50} if scheme == "v/2" else {1: 0.52, -1: 0.66}
     report = xb.program(passive(start, r=0.0), target, pulse=xb.Pulse((amplitude[1], amplitude[-1]), width), scheme=scheme,
                         order="cells", rng=rng(10))
     everywhere = {s: (start == s).astype(float) for s in (1, -1)}  # probability of a state
-    undisturbed = {s: x.copy() for s, x in everywhere.items()}     # and of never having been disturbed as well
+    undisturbed = {
+        s: x.copy() for s, x in everywhere.items()
+    }  # and of never having been disturbed as well
     stressed = np.zeros((2, *SHAPE), int)
     for a in range(N):
         for d in (1, -1):
@@ -116,7 +120,10 @@ def test_expected_disturb_is_the_hand_product(scheme: str, shared: float, other:
                 share = np.full(SHAPE, other)
                 share[a, :] = share[:, b] = shared
                 share[a, b] = 1.0
-                p = {s: xb.mtj.switching_probability(d * amplitude[d] * share, width, P, s) for s in (1, -1)}
+                p = {
+                    s: xb.mtj.switching_probability(d * amplitude[d] * share, width, P, s)
+                    for s in (1, -1)
+                }
                 for chances in (everywhere, undisturbed):
                     gain = {s: chances[-s] * p[-s] for s in (1, -1)}
                     if chances is undisturbed:
@@ -309,7 +316,7 @@ def test_trains_and_many_targets() -> None:
     ({"pulse": xb.Pulse(np.ones((3, 3)), 1e-9)}, "does not fit"), ({"pulse": 0.8}, "pulse is xb.Pulse"),
     ({"pulse": xb.Pulse(0.8, np.linspace(1e-9, 2e-9, N))}, "pulse widths differ"),
     ({"pulse": xb.Pulse(0.8, 1e-9, rise=1e-9)}, "take stepping"), ({"pulse": xb.Pulse(0.8, 1e-9, count=2)}, "a gap of at least"),
-    ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is "rows" or "cells"'),
+    ({"verify": 8}, "verify is xb.Verify"), ({"order": "columns"}, 'order is one of rows, cells'),
     ({"only": np.ones(SHAPE)}, "mask"), ({"repeats": 0}, "repeats is a number"), ({"breakdown": 0.0}, "breakdown is"),
     ({"rng": 3}, "rng is a numpy.random.Generator"),
     ({"array": xb.PassiveArray(np.full(SHAPE, 1e-4))}, "only MTJCells"),

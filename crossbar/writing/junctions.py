@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crossbar import mtj
-from crossbar.arrays import OneTransistorArray
+from crossbar.arrays import OneTransistorArray, PassiveArray
+from crossbar.checks import instance
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.elements.solution import ArraySolution, TransistorSolution
@@ -29,23 +31,29 @@ _KEPT = 4  # widths whose probabilities at rest are kept
 
 @dataclass(frozen=True, eq=False)
 class Flips:
-    """Probabilities of a phase of k writes.
+    """Probabilities of a phase of k writes; valid until those of the next are asked for.
 
-    cells : (n + m,) flat indices into (k, M, N): n of those that may flip, then m of those that might were they in
-    their other states. A cell in neither list is at rest; one in a single list stays where it is in the other state.
+    cells : (n + m,) flat indices into (k, M, N): n of those that may flip, then m of those that
+    might were they in their other states. A cell in neither list is at rest; one in a single list
+    stays where it is in the other state.
     """
 
     cells: IntArray
     starts: IntArray  # (2, k M + 1) where in each list a row begins
     flips: Array      # (n + m,) probability to flip
     stays: Array      # and to stay
-    rest: Array       # (2, 2, M or 1, N or 1) to flip and to stay, in P and in AP, without a voltage
+    rest: Array  # (2, 2, M or 1, N or 1) to flip and to stay, in P and in AP, without a voltage
 
 
 class Junctions:
     """What writing needs to know of the cells. Raises DataError for cells that are no MTJs, or whose dynamics are unknown."""
 
     def __init__(self, array: WritableArray, method: Method = "fokker-planck", exponent: int = 2) -> None:
+        instance(
+            array,
+            (PassiveArray, OneTransistorArray),
+            "an array to write: xb.PassiveArray or xb.OneTransistorArray",
+        )
         cells = array.cells.cells if isinstance(array, OneTransistorArray) else array.cells
         if not isinstance(cells, MTJCells):
             raise DataError(f"only MTJCells have states to write, not {type(cells).__name__}")
@@ -55,6 +63,8 @@ class Junctions:
         self.fixed: Mask | None = None if cells.defects is None else np.broadcast_to(cells.defects.mask, cells.shape)
         self._resting: dict[float, tuple[Array, tuple[float, float]]] = {}
         self._turning = Turning(cells)
+        self._uniform = cells.params.shape == ()
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
 
     @property
     def states(self) -> States:
@@ -79,11 +89,11 @@ class Junctions:
                             f"{breakdown:g} V; lower the amplitude (a longer pulse needs less), or give breakdown=")
 
     def flips(self, solution: Solution, width: float, states: States) -> Flips:
-        """Probabilities that a pulse of this width, of the voltages of a solution (B, M, N), flips junctions that were
-        at rest, in the states that they have and in the other ones.
+        """Probabilities that a pulse of this width, of the voltages of a solution (B, M, N), flips
+        junctions that were at rest, in the states that they have and in the other ones.
 
-        In large arrays only those states are looked at that flip with more than _NEVER; in small ones, and where
-        junctions flip more often at rest, all that cells are in.
+        In large arrays only those states are looked at that flip with more than _NEVER; in small
+        ones, and where junctions flip more often at rest, all that cells are in.
         """
         volts = np.ascontiguousarray(self.volts(solution))
         amperes = np.ascontiguousarray(solution.cell_current)
@@ -92,27 +102,43 @@ class Junctions:
         either = harmless == low
         stress = low, harmless, either or now[0].size <= _FEW, either
 
-        starts = turning_kernels.count_stressed(volts, now, self._fixed_mask, stress)
+        most = 2 * volts.size
+        cells, sides = self._scratch("cells", most, np.intp), self._scratch("sides", most, np.int8)
+        seen, driven = self._scratch("seen", most), self._scratch("driven", most)
+        starts = turning_kernels.list_stressed(
+            volts, amperes, now, self._fixed_mask, stress, cells, seen, driven, sides
+        )
         present, size = int(starts[0, -1]), int(starts[:, -1].sum())
-        cells, sides = np.empty(size, np.intp), np.empty(size, np.int8)
-        seen, driven = np.empty((2, size))
-        turning_kernels.list_stressed(volts, amperes, now, self._fixed_mask, stress, starts, cells, seen, driven, sides)
+        cells, sides, seen, driven = (x[:size] for x in (cells, sides, seen, driven))
         if present < size:
-            seen[present:], driven[present:] = self._turning.turned(solution, volts, now, cells[present:])
+            seen[present:], driven[present:] = self._turning.turned(
+                solution, volts, now, cells[present:]
+            )
         flips, stays = self._pulsed_cells(driven, seen, width, sides, cells)
         return Flips(cells=cells, starts=starts, flips=flips, stays=stays, rest=rest)
 
-    def switched(self, solution: Solution, width: npt.ArrayLike, states: States) -> tuple[Array, Array]:
-        """Probabilities (B, M, N) that pulses, of the voltages of a solution (B, M, N), flip junctions
-        that were at rest, and that they don't; widths broadcast to the cells [s]."""
-        flips, stays = self._pulsed(solution.cell_current, self.volts(solution), width, self.p, states)
+    def _scratch(self, name: str, size: int, kind: npt.DTypeLike = float) -> npt.NDArray[Any]:
+        """(size,) to be written over in every phase: fresh memory costs more than what is done with it."""
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, kind)
+        return self._arrays[name][:size]
+
+    def switched(
+        self, solution: Solution, width: npt.ArrayLike, states: States
+    ) -> tuple[Array, Array]:
+        """Probabilities (B, M, N) that pulses, of the voltages of a solution (B, M, N), flip
+        junctions that were at rest, and that they don't; widths broadcast to the cells [s]."""
+        flips, stays = self._pulsed(
+            solution.cell_current, self.volts(solution), width, self.p, states
+        )
         if self.fixed is not None:
             flips[:, self.fixed], stays[:, self.fixed] = 0.0, 1.0
         return flips, stays
 
     def turned(self, solution: Solution, width: npt.ArrayLike, states: States,
                which: IntArray) -> tuple[Array, Array]:
-        """As `switched`, of some cells (n,), flat indices into (B, M, N), were they in the other states."""
+        """As `switched`, of some cells (n,), flat indices into (B, M, N), were they in the other
+        states."""
         if not which.size:
             return np.empty(0), np.empty(0)
         volts, amperes = self._turning.turned(solution, self.volts(solution), states, which)
@@ -125,10 +151,12 @@ class Junctions:
             return np.empty(0), np.empty(0)
         widths: Array = np.asarray(width, dtype=float)
         p = self.p
-        if p.shape:
+        if not self._uniform:
             p = p.select(self.shape, which % (self.shape[0] * self.shape[1]))
         if widths.ndim:
-            widths = np.broadcast_to(widths, self.shape).ravel()[which % (self.shape[0] * self.shape[1])]
+            widths = np.broadcast_to(widths, self.shape).ravel()[
+                which % (self.shape[0] * self.shape[1])
+            ]
         return self._pulsed(amperes, volts, widths, p, states)
 
     def _pulsed(self, amperes: Array, volts: Array, width: npt.ArrayLike, p: mtj.MTJParams,
@@ -136,13 +164,18 @@ class Junctions:
         return mtj.switched_by(amperes, volts, np.asarray(width), p, states, self.method, exponent=self.exponent)
 
     def _at_rest(self, width: float) -> tuple[Array, tuple[float, float]]:
-        """(2, 2, M or 1, N or 1) probabilities to flip and to stay, in P and in AP, without voltage; and `_stress`."""
+        """(2, 2, M or 1, N or 1) probabilities to flip and to stay, in P and in AP, without
+        voltage; and `_stress`."""
         if width not in self._resting:
             if len(self._resting) >= _KEPT:
                 self._resting.clear()
             none: Array = np.zeros(np.broadcast_shapes(self.p.shape, (1, 1)))
-            rest = np.array([self._pulsed(none, none, width, self.p, np.full(none.shape, state, np.int8))
-                             for state in (1, -1)])
+            rest = np.array(
+                [
+                    self._pulsed(none, none, width, self.p, np.full(none.shape, state, np.int8))
+                    for state in (1, -1)
+                ]
+            )
             stress = self._stress(float(rest[:, 0].max()))
             if self.fixed is not None:
                 rest = np.array(np.broadcast_to(rest, (2, 2, *self.shape)))
@@ -151,12 +184,20 @@ class Junctions:
         return self._resting[width]
 
     def _stress(self, at_rest: float) -> tuple[float, float]:
-        """Voltages [V] up to which junctions that flip with a probability `at_rest` without one flip as often, and with
-        less than _NEVER: an overdrive i = I / I_c0 makes it at most exp(2 Delta i) times as much, and is at most V / V_c0;
-        0: not known."""
+        """Two voltages [V]: up to the first junctions flip as they do without one; up to the
+        second, with less than _NEVER.
+
+        With a probability `at_rest` at 0 V, an overdrive i = I / I_c0 makes it at most
+        exp(2 Delta i) times as much, and i is at most V / V_c0. Both are the first where that does
+        not help.
+        """
         low, harmless = _REST * self._v_c0, 0.0
         if not np.any(self.p.xi) and at_rest < _NEVER:
-            harmless = self._v_c0 * np.log(_NEVER / max(at_rest, _LEAST)) / (2 * float(np.max(np.asarray(self.p.delta))))
+            harmless = (
+                self._v_c0
+                * np.log(_NEVER / max(at_rest, _LEAST))
+                / (2 * float(np.max(np.asarray(self.p.delta))))
+            )
         return low, max(low, harmless)
 
     @cached_property

@@ -1,14 +1,15 @@
 """The accounts of a write: flips, probabilities, energy, one array operation after the other.
 
-Every cell is a chain of two states, right (r, its target) and wrong (w), undisturbed or disturbed (r*, w*): flipped
-at least once while it was not selected. A phase flips it with p_r or p_w, the probabilities of either state under the
-cell's own voltage of the solved array,
+Every cell is a chain of two states, right (r, its target) and wrong (w), undisturbed or disturbed
+(r*, w*): flipped at least once while it was not selected. A phase flips it with p_r or p_w, the
+probabilities of either state under the cell's own voltage of the solved array,
 
     selected       r <- r (1 - p_r) + w p_w,   w <- w (1 - p_w) + r p_r,   r*, w* likewise
     not selected   r <- r (1 - p_r),           w <- w (1 - p_w),
                    r* <- r* (1 - p_r) + (w + w*) p_w,   w* <- w* (1 - p_w) + (r + r*) p_r
 
-from r = 1 or w = 1. Then error = w + w*, disturb = r* + w*. Nothing is subtracted, so that 1e-30 keeps its digits.
+from r = 1 or w = 1. Then error = w + w*, disturb = r* + w*. Nothing is subtracted, so that 1e-30
+keeps its digits.
 """
 
 import numpy as np
@@ -44,13 +45,30 @@ class Ledger:
         """A pulse on the selected cells."""
         self.pulses[live, row] += columns
 
-    def draw(self, live: Live, row: int, columns: Mask, states: States, flips: Flips, uniforms: Array) -> None:
-        """Cells flip, by uniforms (k, M, N) in [0, 1): states (batch, M, N) are changed in place."""
-        occupation_kernels.draw(uniforms, states, self.target, np.arange(len(states))[live], row, columns, flips.cells,
-                                flips.starts, flips.flips, flips.stays, flips.rest, self.occupation, self.disturbs)
+    def draw(
+        self, live: Live, row: int, columns: Mask, states: States, flips: Flips, uniforms: Array
+    ) -> None:
+        """Cells flip, by uniforms (k, M, N) in [0, 1): states (batch, M, N) are changed in
+        place."""
+        occupation_kernels.draw(
+            uniforms,
+            states,
+            self.target,
+            np.arange(len(states))[live],
+            row,
+            columns,
+            flips.cells,
+            flips.starts,
+            flips.flips,
+            flips.stays,
+            flips.rest,
+            self.occupation,
+            self.disturbs,
+        )
 
     def read(self, live: Live, states: States) -> None:
-        """Reads tell the states (batch, M, N): from here on the chances are those of cells in them."""
+        """Reads tell the states (batch, M, N): from here on the chances are those of cells in
+        them."""
         occupation = self.occupation[live].reshape(-1, *self.target.shape[1:], 2, 2)
         wrong = (states != self.target)[live]
         share = occupation.sum(axis=-1)

@@ -25,11 +25,25 @@ def _disturb(cell, f_right, s_right, f_wrong, s_wrong):  # type: ignore[no-untyp
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def draw(uniforms, states, target, live, row, columns, cells, starts, flips, stays, rest,  # type: ignore[no-untyped-def]
-         occupation, disturbs):
+def draw(  # type: ignore[no-untyped-def]
+    uniforms,
+    states,
+    target,
+    live,
+    row,
+    columns,
+    cells,
+    starts,
+    flips,
+    stays,
+    rest,
+    occupation,
+    disturbs,
+):
     """States (B, M, N), occupation (B, M, N, 4) and disturbs (B, M, N) after a phase, in place.
 
-    uniforms (k, M, N) in [0, 1), for the writes live (k,); columns (k, N) of a row are selected. The others: `Flips`.
+    uniforms (k, M, N) in [0, 1), for the writes live (k,); columns (k, N) of a row are selected.
+    The others: `Flips`.
     """
     drawn, rows, n = uniforms.shape
     rest_rows, rest_columns = rest.shape[2], rest.shape[3]

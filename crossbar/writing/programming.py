@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import PassiveArray
-from crossbar.checks import generator, positive_number, tolerance
+from crossbar.checks import choice, count, generator, mask, positive_number
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import CrossbarError, DataError
 from crossbar.mtj.switching import Method
@@ -84,12 +84,25 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
     Raises DataError for a target, pulse or scheme that does not fit, or a voltage beyond breakdown; SizeError; what `solve`
     raises. `partial` of an error that comes on the way is the report of what was done (of its block of repeats).
     """
-    junctions = Junctions(array, method, exponent)
+    choice(method, ("fokker-planck", "formula"), "method")
+    choice(order, ("rows", "cells"), "order")
+    junctions = Junctions(array, method, count(exponent, "exponent", most=2))
     states = _target(target, array.shape, repeats)
-    plan = Plan(array=array, only=_mask(only, array.shape), pulse=pulse, scheme=as_write_scheme(scheme, array),
-                verify=verify, order=order, stepping=stepping,
-                breakdown=positive_number(breakdown, "breakdown is a positive voltage [V]: it", finite=False),
-                method=method, exponent=exponent, rtol=tolerance(rtol, "rtol"))
+    plan = Plan(
+        array=array,
+        only=_mask(only, array.shape),
+        pulse=pulse,
+        scheme=as_write_scheme(scheme, array),
+        verify=verify,
+        order=order,
+        stepping=stepping,
+        breakdown=positive_number(
+            breakdown, "breakdown is a positive voltage [V]: it", finite=False
+        ),
+        method=method,
+        exponent=exponent,
+        rtol=positive_number(rtol, "rtol"),
+    )
     _check(plan, junctions)
     batch = 1 if states.ndim == 2 else len(states)
     cells = array.shape[0] * array.shape[1]
@@ -121,6 +134,7 @@ class _Write:
         self.states = np.array(np.broadcast_to(self.junctions.states, target.shape))
         self.ledger = Ledger(len(target), plan.array.shape, target, self.states)
         self.recall = {direction: Recall() for direction in DIRECTIONS}
+        self.uniforms = np.empty(target.shape)
         self.unread: Array | None = None  # expected errors before the first read
         self.gave_up = np.zeros(target.shape, bool)
         self.moments = None if plan.stepping is None else Moments(self.junctions, self.states, plan.stepping, rng)
@@ -212,13 +226,17 @@ class _Write:
             solution = self.solve(drives(1.0), before, guess=guess)
             flips = self.junctions.flips(solution, width, before)
             self.ledger.spend(live, solution, width)
-            self.ledger.draw(live, row, columns, self.states, flips, self.rng.random(before.shape))
+            self.ledger.draw(live, row, columns, self.states, flips, self._uniforms(len(before)))
         else:
             solution, flipped = self._follow(self.moments, live, drives, pulse, width, before)
             self.ledger.flipped(live, row, columns, flipped)
             self.states[live] = np.where(flipped, -before, before)
         self.ledger.pulse(live, row, columns)
         return solution
+
+    def _uniforms(self, writes: int) -> Array:
+        """(writes, M, N) random numbers in [0, 1), in place of the last ones."""
+        return self.rng.random(out=self.uniforms[:writes])
 
     def _follow(self, moments: Moments, live: Live, drives: Callable[[float], dict[str, Any]], pulse: Pulse, width: float,
                 before: States) -> tuple[Solution, Mask]:
@@ -240,7 +258,9 @@ class _Write:
 
     def report(self) -> WriteReport:
         ledger, exact = self.ledger, self.moments is None
-        expected = np.where(self.plan.only, ledger.error if self.unread is None else self.unread, 0.0)
+        expected = np.where(
+            self.plan.only, ledger.error if self.unread is None else self.unread, 0.0
+        )
         return WriteReport(
             source=self.array, states=self.states, target=self.target, written=self.plan.only, disturbs=ledger.disturbs,
             pulses=ledger.pulses, gave_up=self.gave_up, expected_disturb=ledger.disturb if exact else None,
@@ -273,20 +293,17 @@ def _target(target: npt.ArrayLike, shape: tuple[int, int], repeats: int | None) 
         raise DataError(f"the target has shape {states.shape}, the array {shape[0]} x {shape[1]} cells")
     if repeats is None:
         return states
-    if states.ndim == 3 or isinstance(repeats, bool) or not isinstance(repeats, int | np.integer) or repeats < 1:
-        raise DataError(f"repeats is a number of writes of one target (M, N), at least 1, got {repeats!r} for a target of shape "
-                        f"{states.shape}")
+    if states.ndim == 3:
+        raise DataError(
+            f"repeats is for writes of one target (M, N), not for targets of shape {states.shape}"
+        )
+    repeats = count(repeats, "repeats is a number of writes: it")
     memory.require(f"{repeats} writes", 100.0 * states.size * repeats)
     return np.broadcast_to(states, (repeats, *shape))
 
 
 def _mask(only: npt.ArrayLike | None, shape: tuple[int, int]) -> Mask:
-    if only is None:
-        return np.ones(shape, bool)
-    mask = np.asarray(only)
-    if mask.dtype != bool or mask.shape != shape:
-        raise DataError(f"only is a mask (bool) of shape {shape}, got {mask.dtype} of shape {mask.shape}")
-    return mask
+    return np.ones(shape, bool) if only is None else mask(only, shape, "only")
 
 
 def _check(plan: Plan, junctions: Junctions) -> None:
@@ -298,11 +315,15 @@ def _check(plan: Plan, junctions: Junctions) -> None:
         raise DataError(f"verify is xb.Verify(max_pulses), or None, not {plan.verify!r:.80}")
     if not isinstance(plan.stepping, Stepping | None):
         raise DataError(f"stepping is xb.writing.Stepping(...), or None, not {plan.stepping!r:.80}")
-    if plan.order not in ("rows", "cells"):
-        raise DataError(f'order is "rows" or "cells", not {plan.order!r:.80}')
-    if plan.verify is not None and isinstance(plan.array, PassiveArray) and plan.verify.read > plan.breakdown:
-        raise DataError(f"reads of {plan.verify.read:g} V are beyond the breakdown limit of {plan.breakdown:g} V; lower "
-                        "write-verify's read, or give breakdown=")
+    if (
+        plan.verify is not None
+        and isinstance(plan.array, PassiveArray)
+        and plan.verify.read > plan.breakdown
+    ):
+        raise DataError(
+            f"reads of {plan.verify.read:g} V are beyond the breakdown limit of "
+            f"{plan.breakdown:g} V; lower write-verify's read, or give breakdown="
+        )
     pulses = [plan.pulse] if plan.verify is None else [plan.pulse, plan.verify.pulse(plan.pulse, plan.verify.max_pulses)]
     for pulse in pulses:
         for direction in DIRECTIONS:

@@ -18,6 +18,7 @@ TO_P, TO_AP = 1, -1  # directions: the state that is written
 DIRECTIONS = (TO_P, TO_AP)
 
 HIGHEST = 1e3   # [V] that switching laws know
+MOST = 10 ** 6  # pulses that a cell gets
 LONGEST = 1e12  # [s] of a pulse, and of what belongs to it
 
 
@@ -44,14 +45,21 @@ class Pulse:
     gap: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, what, most in (("amplitude", "pulse amplitude [V]", HIGHEST), ("width", "pulse width [s]", LONGEST)):
+        for name, what, most in (
+            ("amplitude", "pulse amplitude [V]", HIGHEST),
+            ("width", "pulse width [s]", LONGEST),
+        ):
             object.__setattr__(self, name, _directions(getattr(self, name), what, most))
         for name in ("rise", "fall", "gap"):
             seconds = finite_number(getattr(self, name), f"pulse {name} [s]")
             if not 0 <= seconds <= LONGEST:
-                raise DataError(f"pulse {name} is a time of at least 0 s and at most {LONGEST:g} s, got {seconds:g}")
+                raise DataError(
+                    f"pulse {name} is a time of at least 0 s and at most {LONGEST:g} s, got {seconds:g}"
+                )
             object.__setattr__(self, name, seconds)
-        object.__setattr__(self, "count", count(self.count, "a train has at least 1 pulse: count"))
+        object.__setattr__(
+            self, "count", count(self.count, "a train has at least 1 pulse: count", most=MOST)
+        )
         doubts.warn(self.doubtful)
 
     @property

@@ -62,9 +62,20 @@ class WriteEnergy:
 class WriteReport:
     """A finished write; (...) is () for one write and (repeats,) for many of them at once.
 
-    Errors and disturbed cells are those of this write's random numbers. The expected ones are probabilities, exact for
-    the voltages that the array had at every moment, however small they are; None where cells were followed through the pulse
-    (Stepping), which has no closed form.
+    Errors and disturbed cells are those of this write's random numbers. The expected ones are
+    probabilities: of either state, and of having been disturbed, carried through all phases for
+    every cell, however small they are (in arrays of more than 4096 cells a phase that flips a state
+    with less than 1e-18 is taken to leave it, or as rest). Their means over writes are those of the
+    drawn ones. What remains approximate:
+
+    - The voltages of a cell are those that the states of all others gave it in this write; in the
+      state that it was not in it sees what its two lines let it, the others holding their voltages
+      (`writing.turning`).
+    - Reads tell the states, on which further pulses depend: with Verify, `expected_disturb` goes on
+      from the states that the cells were read in. Where most cells are disturbed it is some per
+      cent too much.
+
+    None where cells were followed through the pulse (Stepping), which has no closed form.
     """
 
     source: WritableArray  # the array as it was
@@ -75,8 +86,8 @@ class WriteReport:
     pulses: IntArray       # (..., M, N) a cell was selected for
     gave_up: Mask          # (..., M, N) cells that read wrong after the last pulse allowed; with Verify only
     expected_disturb: Array | None  # (..., M, N) probability that at least one phase flips a cell that is not selected
-    expected_error: Array | None    # (..., M, N) that a cell ends wrong: its pulses fail, or a later phase flips it back; with
-    #                                 Verify, before the first read
+    expected_error: Array | None    # (..., M, N) that a cell that is to be written ends wrong; with Verify, before the first
+    #                                 read; 0 for the other cells
     energy: WriteEnergy
     time: Array            # (...) [s]
     verified: bool         # whether reads were made

@@ -24,10 +24,11 @@ import numpy.typing as npt
 
 from crossbar.arrays import SCHEMES, OneTransistorArray, PassiveArray, Scheme
 from crossbar.arrays.drives import Drive
+from crossbar.checks import finite_number, instance
 from crossbar.elements.base import Array, Mask
 from crossbar.elements.xbar import SIDES
 from crossbar.errors import DataError
-from crossbar.writing.pulses import TO_P
+from crossbar.writing.pulses import HIGHEST, TO_P
 
 WritableArray = PassiveArray | OneTransistorArray
 
@@ -85,10 +86,20 @@ class LineScheme(WriteScheme):
     sides: Sequence[str] = ("word_left", "bit_bottom")
 
     def __post_init__(self) -> None:
+        instance(self.levels, Scheme, "levels of the lines: an xb.Scheme")
         if self.levels.selected_row == self.levels.selected_column:
             raise DataError(f"scheme {self.levels.name!r} applies no voltage between the selected lines")
-        if not set(self.sides) <= set(SIDES) or {side[:3] for side in self.sides} != {"wor", "bit"}:
-            raise DataError(f"sides are some of {', '.join(SIDES)}, of either kind of line at least one, not {self.sides!r}")
+        named = isinstance(self.sides, tuple | list) and all(
+            isinstance(side, str) for side in self.sides
+        )
+        if (
+            not named
+            or not set(self.sides) <= set(SIDES)
+            or {side[:3] for side in self.sides} != {"wor", "bit"}
+        ):
+            raise DataError(
+                f"sides are some of {', '.join(SIDES)}, of either kind of line at least one, not {self.sides!r:.80}"
+            )
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -126,6 +137,14 @@ class GatedScheme(WriteScheme):
     gate: float = 1.2
     gate_off: float = 0.0
     name: str = "1t1r"
+
+    def __post_init__(self) -> None:
+        for gate in ("gate", "gate_off"):
+            volts = finite_number(getattr(self, gate), f"a scheme's {gate} [V]")
+            if abs(volts) > HIGHEST:
+                raise DataError(f"a scheme's {gate} [V] is at most {HIGHEST:g}, got {volts:g}")
+            object.__setattr__(self, gate, volts)
+        instance(self.name, str, "a name of the scheme")
 
     def check(self, array: WritableArray) -> None:
         highest = float(np.max(self._fitting(array).cells.transistor.vto))

@@ -25,6 +25,7 @@ from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Live
 from crossbar.writing.pulses import Pulse
 
+_MOST_LOOKS = 1e6  # at a pulse
 _SLICES = 8  # of an edge, each at the voltage of its middle
 
 Solve = Callable[[float, Array, Solution | None], Solution]  # share of the amplitude, z, where to begin
@@ -45,7 +46,9 @@ class Stepping:
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "look"):
-            value = positive_number(getattr(self, name), f"stepping's {name}: it must be positive; it")
+            value = positive_number(
+                getattr(self, name), f"stepping's {name}: it must be positive; it"
+            )
             object.__setattr__(self, name, value)
 
 
@@ -79,6 +82,14 @@ class Moments:
 
     def follow(self, live: Live, pulse: Pulse, width: float, solve: Solve, spend: Spend) -> Solution:
         """Through one pulse, edges and gap included; the first solution. Writes that are not live rest meanwhile."""
+        duration = pulse.rise + width + pulse.fall + pulse.gap
+        looks = duration / (self.stepping.look * float(self.tau_d.min()))
+        if looks > _MOST_LOOKS:
+            raise DataError(
+                f"stepping through a pulse of {duration:.3g} s, its edges and gap included, takes "
+                f"{looks:.2g} looks or more; {_MOST_LOOKS:g} are the most: take shorter ones, or "
+                "stepping=None"
+            )
         first = last = None
         for share, duration in waveform(pulse, width):
             start = solve(share, self.z[live], last)

@@ -2,15 +2,16 @@
 
 A cell's two lines answer a change of its current, each with a resistance R,
 
-    1 / R = 1 / R_near + 1 / R_far + sum of the conductances of the other cells on the line                 (1)
+    1 / R = 1 / R_near + 1 / R_far + sum of the conductances of the other cells on the line       (1)
 
-(wires and driver from the cell to either end of its line that is driven; the other lines are taken to hold their
-voltages). Between them the junction, turned, and what is in series with it carry i' at the voltage v',
+(wires and driver from the cell to either end of its line that is driven; the other lines are taken
+to hold their voltages). Between them the junction, turned, and what is in series with it carry i'
+at the voltage v',
 
-    v' = v - (R_first + R_second) (i' - i)                                                                  (2)
+    v' = v - (R_first + R_second) (i' - i)                                                        (2)
 
-with v and i as they are. Exact where a line has one cell that conducts, as in 1T1R arrays whose source lines run
-along the bit lines.
+with v and i as they are. Exact where a line has one cell that conducts, as in 1T1R arrays whose
+source lines run along the bit lines.
 """
 
 from dataclasses import replace
@@ -27,9 +28,9 @@ from crossbar.writing import turning_kernels
 States = npt.NDArray[np.int8]
 Solution = ArraySolution | TransistorSolution
 
-_STEPS = 20     # of Newton's method
-_KEPT = 4       # patterns of driven ends whose conductances are kept
-_CLOSE = 1e-4   # share of a current that its last step may take
+_STEPS = 20  # of Newton's method
+_KEPT = 4  # patterns of driven ends whose conductances are kept
+_CLOSE = 1e-4  # share of a current that its last step may take
 
 
 class Turning:
@@ -42,25 +43,40 @@ class Turning:
         self.cells = cells
         self._to_ends: dict[bytes, Array] = {}
 
-    def turned(self, solution: Solution, volts: Array, states: States, cells: IntArray) -> tuple[Array, Array]:
-        """Voltages (n,) [V] and currents [A] of junctions, turned; volts, states (B, M, N): as they are."""
+    def turned(
+        self, solution: Solution, volts: Array, states: States, cells: IntArray
+    ) -> tuple[Array, Array]:
+        """Voltages (n,) [V] and currents [A] of junctions, turned; volts, states (B, M, N): as they
+        are."""
         if isinstance(solution, TransistorSolution):
             return self._behind_transistors(solution, states, cells)
         return self._between_lines(solution, volts, states, cells)
 
-    def _between_lines(self, solution: ArraySolution, volts: Array, states: States,
-                       cells: IntArray) -> tuple[Array, Array]:
+    def _between_lines(
+        self, solution: ArraySolution, volts: Array, states: States, cells: IntArray
+    ) -> tuple[Array, Array]:
         """(2) for junctions alone."""
         (law, g_p, g_ap), (words, bits) = self._laws, self._line_conductances(solution)
         states = np.ascontiguousarray(states)
-        along, down = turning_kernels.line_loads(states, g_p, g_ap)
         turned_volts, turned_amperes = np.empty((2, cells.size))
-        turning_kernels.turn(cells, np.ascontiguousarray(volts), np.ascontiguousarray(solution.cell_current), states,
-                             law, g_p, g_ap, along, down, words, bits, turned_volts, turned_amperes)
+        turning_kernels.turn(
+            cells,
+            np.ascontiguousarray(volts),
+            np.ascontiguousarray(solution.cell_current),
+            states,
+            law,
+            g_p,
+            g_ap,
+            words,
+            bits,
+            turned_volts,
+            turned_amperes,
+        )
         return turned_volts, turned_amperes
 
-    def _behind_transistors(self, solution: TransistorSolution, states: States,
-                            cells: IntArray) -> tuple[Array, Array]:
+    def _behind_transistors(
+        self, solution: TransistorSolution, states: States, cells: IntArray
+    ) -> tuple[Array, Array]:
         """(2) for junctions with transistors, for all cells of the rows at once."""
         batch, row, column = np.unravel_index(cells, states.shape)
         rows = np.unique(row)
@@ -73,7 +89,7 @@ class Turning:
         turned = replace(present, cells=junctions.in_state(-states[:, rows]))
         amperes, g_bit, g_source = present.current(bit, source, gate, share=share.copy())
 
-        # What the lines' ends and the other cells of these rows conduct; all others are taken to be off.
+        # What the lines' ends and the other cells of these rows conduct; all others are off.
         source_ends, bit_ends = (x[:, rows] for x in self._line_conductances(solution))
         along = 1 if solution.parallel else 2
         r_bit = _inverse(bit_ends + np.nansum(g_bit, axis=1, keepdims=True) - g_bit)
@@ -92,19 +108,26 @@ class Turning:
 
     @cached_property
     def _laws(self) -> tuple[tuple[Array, ...], Array, Array]:
-        """Parameters of the junctions in AP; conductances (M, N) of all cells in P and in AP, without a voltage [S]."""
+        """Parameters of the junctions in AP; conductances (M, N) of all cells in P and in AP,
+        without a voltage [S]."""
         everything = np.ones(self.cells.shape)
         parallel, antiparallel = (self.cells.in_state(m_z * everything) for m_z in (1, -1))
-        g_p, g_ap = (np.array(np.broadcast_to(cells.conductance, cells.shape)) for cells in (parallel, antiparallel))
+        g_p, g_ap = (
+            np.array(np.broadcast_to(cells.conductance, cells.shape))
+            for cells in (parallel, antiparallel)
+        )
         return antiparallel.matrices, g_p, g_ap
 
     def _line_conductances(self, solution: Solution) -> tuple[Array, Array]:
-        """(B or 1, M, N) from cells to the driven ends of their lines, of the first and of the second plane [S]."""
+        """(B or 1, M, N) from cells to the driven ends of their lines, of the first and of the
+        second plane [S]."""
         first, second = solution.lines
         return self._ends(first, solution), self._ends(second, solution)
 
     def _ends(self, plane: Lines, solution: Solution) -> Array:
-        driven = np.array([~np.isnan(np.atleast_2d(solution.terminal_voltage[side])) for side in plane[:2]])
+        driven = np.array(
+            [~np.isnan(np.atleast_2d(solution.terminal_voltage[side])) for side in plane[:2]]
+        )
         if (driven == driven[:, :1]).all():
             driven = driven[:, :1]
         key = plane.near.encode() + driven.tobytes()
@@ -116,11 +139,13 @@ class Turning:
 
 
 def _to_ends(plane: Lines, solution: Solution, driven: Mask) -> Array:
-    """(B or 1, M, N) conductances of wires and drivers from every node of a plane's lines to their ends [S] that are
-    driven (2, B or 1, L)."""
+    """(B or 1, M, N) conductances of wires and drivers from every node of a plane's lines to their
+    ends [S] that are driven (2, B or 1, L)."""
     near = solution.r_driver[plane.near][:, None] + np.cumsum(plane.r[:, :-1], axis=1)
     far = solution.r_driver[plane.far][:, None] + np.cumsum(plane.r[:, :0:-1], axis=1)[:, ::-1]
-    total = np.where(driven[0, :, :, None], _inverse(near), 0.0) + np.where(driven[1, :, :, None], _inverse(far), 0.0)
+    total = np.where(driven[0, :, :, None], _inverse(near), 0.0) + np.where(
+        driven[1, :, :, None], _inverse(far), 0.0
+    )
     return np.ascontiguousarray(total if plane.rows else np.swapaxes(total, 1, 2))
 
 

@@ -29,17 +29,16 @@ import numpy.typing as npt
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import OneTransistorArray
-from crossbar.checks import count, finite_number, generator, positive_number, tolerance, real_array
+from crossbar.checks import count, generator, positive_number, real_array
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
-from crossbar.mtj.conduction import StateForm, states_as
 from crossbar.solvers.lines import threads
 from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
 from crossbar.writing.ledger import Ledger
 from crossbar.writing.programming import BREAKDOWN
-from crossbar.writing.pulses import LONGEST
+from crossbar.writing.pulses import HIGHEST, LONGEST
 from crossbar.writing.report import WriteEnergy
 from crossbar.writing.schemes import WritableArray, gated_lines
 
@@ -60,7 +59,7 @@ class UpdateReport:
     states: States        # (..., M, N) after it, +1 P, -1 AP; `states_as` gives other forms
     change: IntArray      # (..., M, N) +1: AP -> P, -1: P -> AP, 0: none
     wanted: Array         # (M, N) probability (1), with the sign of the weight's change
-    probability: Array    # (..., M, N) that at least one phase flips the cell, at the voltages that these draws led to
+    probability: Array  # (..., M, N) that a phase flips the cell, at the voltages as drawn
     energy: WriteEnergy
     time: float           # [s]
     phases: int           # array operations: 4, fewer where a quadrant is empty
@@ -93,23 +92,37 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
     `solve` raises.
     """
     junctions, inputs, errors = Junctions(array), *_vectors(array, x, delta)
-    rate, step = positive_number(eta, "eta must be above 0: it"), positive_number(dw, "dw must be above 0: it")
+    rate, step = positive_number(eta, "eta must be above 0: it"), positive_number(
+        dw, "dw must be above 0: it"
+    )
     total = positive_number(duration, "duration [s]", most=LONGEST)
     limit = positive_number(breakdown, "breakdown [V]", finite=False)
     doubts.warn(doubts.of_width(total))
     batch = 1 if repeats is None else count(repeats, "repeats is a number of updates: it")
-    product = np.outer(inputs, errors)
+    with np.errstate(over="ignore", under="ignore"):  # what is too much is 1, too little 0
+        product = np.outer(inputs, errors)
+        wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
     memory.require(f"{batch} updates of {array.shape[0]} x {array.shape[1]} cells", _BYTES_A_CELL * batch * product.size)
-    wanted = -np.sign(product) * np.minimum(rate * np.abs(product) / step, 1.0)
     with threads(batch * wanted.size):
-        work = _Update(array, junctions, batch, total, finite_number(gate, "gate [V]"), limit,
-                       tolerance(rtol, "rtol"), generator(rng))
+        work = _Update(
+            array,
+            junctions,
+            batch,
+            total,
+            positive_number(gate, "gate [V]", most=HIGHEST),
+            limit,
+            positive_number(rtol, "rtol"),
+            generator(rng),
+        )
         for sign_x in (1, -1):
             for sign_d in (1, -1):
                 rows, columns = np.sign(inputs) == sign_x, np.sign(errors) == sign_d
                 if rows.any() and columns.any():
-                    strength = np.minimum(rate * np.abs(errors) * np.abs(inputs[rows]).max() / step, _MOST)
-                    work.quadrant(rows, columns, -sign_x * sign_d, np.abs(inputs) / np.abs(inputs[rows]).max(), strength)
+                    largest = np.abs(inputs[rows]).max()
+                    share = np.where(rows, np.abs(inputs), 0.0) / largest
+                    with np.errstate(over="ignore", under="ignore"):
+                        strength = np.minimum(rate * np.abs(errors) * largest / step, _MOST)
+                    work.quadrant(rows, columns, -sign_x * sign_d, share, strength)
         return work.report(wanted, single=repeats is None)
 
 
@@ -173,13 +186,15 @@ class _Update:
         return lambda on: {"word_left": np.where(on, direction * row, 0.0), "bit_bottom": bits}
 
     def _flips(self, solution: Solution, widths: Array) -> tuple[Array, Array]:
-        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a solution: in the
-        states that the cells have, and in those with which they began."""
+        """Probabilities (B, M, N) to flip in pulses of widths (M,) [s] by row, at the voltages of a
+        solution: in the states that the cells have, and in those with which they began."""
         self.junctions.must_bear(solution, self.breakdown)
         flips, _ = self.junctions.switched(solution, widths[:, None], self.states)
         leaves = flips.copy()
         moved = np.flatnonzero(self.states != self.before)
-        leaves.ravel()[moved], _ = self.junctions.turned(solution, widths[:, None], self.states, moved)
+        leaves.ravel()[moved], _ = self.junctions.turned(
+            solution, widths[:, None], self.states, moved
+        )
         return flips, leaves
 
     def _solve(self, drives: dict[str, Any]) -> Solution:

@@ -16,7 +16,7 @@ from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
 from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution
-from crossbar.writing.pulses import HIGHEST, LONGEST, Pulse
+from crossbar.writing.pulses import HIGHEST, LONGEST, MOST, Pulse
 from crossbar.writing.schemes import WritableArray, WriteScheme
 
 
@@ -43,19 +43,29 @@ class Verify:
     width_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        pulses = count(self.max_pulses, "write-verify takes max_pulses of at least 1 (verify=None writes without reading): it")
+        pulses = count(
+            self.max_pulses,
+            "write-verify takes max_pulses of at least 1 (verify=None writes without reading): it",
+            most=MOST,
+        )
         values = {
             "max_pulses": pulses,
             "read": positive_number(self.read, "write-verify's read [V]", most=HIGHEST),
-            "read_width": positive_number(self.read_width, "write-verify's read_width [s]", most=LONGEST),
-            "amplitude_step": finite_number(self.amplitude_step, "write-verify's amplitude_step [V]"),
+            "read_width": positive_number(
+                self.read_width, "write-verify's read_width [s]", most=LONGEST
+            ),
+            "amplitude_step": finite_number(
+                self.amplitude_step, "write-verify's amplitude_step [V]"
+            ),
             "width_factor": positive_number(self.width_factor, "write-verify's width_factor"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
         doubts.warn(doubts.of_width(self.read_width))
         if (pulses - 1) * np.log(self.width_factor) > 20:
-            raise DataError(f"write-verify would lengthen pulses {self.width_factor:g}^{pulses - 1} times")
+            raise DataError(
+                f"write-verify would lengthen pulses {self.width_factor:g}^{pulses - 1} times"
+            )
 
     def pulse(self, pulse: Pulse, round_: int) -> Pulse:
         """The pulse of a round, 0 the first; the last allowed one is the strongest."""
