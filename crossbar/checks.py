@@ -70,18 +70,6 @@ def positive_number(value: Any, what: str, *, finite: bool = True, most: float =
     return float(array)
 
 
-def positive_number(value: Any, what: str, *, finite: bool = True, most: float = np.inf) -> float:
-    """One number above 0, at most `most`; infinite only if not `finite`. Raises DataError for
-    anything else."""
-    number = real_array(value, what)
-    in_range = number.ndim == 0 and 0 < number <= most
-    if not in_range or (finite and np.isinf(number)):
-        limit = "" if np.isinf(most) else f", at most {most:g}"
-        kind = "finite number" if finite else "number"
-        raise DataError(f"{what} is one {kind} above 0{limit}, not {_shown(value)}")
-    return float(number)
-
-
 def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
     """Whole numbers of any shape. Raises DataError for other types, ragged or empty lists, and
     beyond 64 bits."""

@@ -8,7 +8,7 @@ state that what they see opposes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from crossbar import doubts, mtj
 from crossbar.checks import choice, finite_number, instance, positive_number, real_array
 from crossbar.elements.base import Array
 from crossbar.errors import DataError
+from crossbar.summaries import short_repr
 from crossbar.writing.bench import STATE_NAMES, Bench
 from crossbar.writing.programming import BREAKDOWN
 from crossbar.writing.pulses import DIRECTIONS, HIGHEST, LONGEST, Pulse

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import PassiveArray
-from crossbar.checks import choice, count, generator, mask, positive_number
+from crossbar.checks import choice, count, generator, mask, positive_number, tolerance
 from crossbar.elements.base import Array, Mask
 from crossbar.errors import CrossbarError, DataError
 from crossbar.mtj.switching import Method
@@ -101,7 +101,7 @@ def program(array: WritableArray, target: npt.ArrayLike, *, pulse: Pulse, scheme
         ),
         method=method,
         exponent=exponent,
-        rtol=positive_number(rtol, "rtol"),
+        rtol=tolerance(rtol, "rtol"),
     )
     _check(plan, junctions)
     batch = 1 if states.ndim == 2 else len(states)

@@ -29,10 +29,11 @@ import numpy.typing as npt
 
 from crossbar import doubts, memory, mtj
 from crossbar.arrays import OneTransistorArray
-from crossbar.checks import count, generator, positive_number, real_array
+from crossbar.checks import count, generator, positive_number, real_array, tolerance
 from crossbar.elements.base import Array, IntArray, Mask
 from crossbar.elements.cells import MTJCells
 from crossbar.errors import DataError
+from crossbar.mtj.conduction import StateForm, states_as
 from crossbar.solvers.lines import threads
 from crossbar.summaries import short_repr
 from crossbar.writing.junctions import Junctions, Solution, States
@@ -111,7 +112,7 @@ def outer_product_update(array: WritableArray, x: npt.ArrayLike, delta: npt.Arra
             total,
             positive_number(gate, "gate [V]", most=HIGHEST),
             limit,
-            positive_number(rtol, "rtol"),
+            tolerance(rtol, "rtol"),
             generator(rng),
         )
         for sign_x in (1, -1):
