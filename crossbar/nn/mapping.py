@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from crossbar import memory, mtj
 from crossbar.arrays.passive import PassiveArray
+from crossbar.checks import all_between, real_array
 from crossbar.elements.base import Array
 from crossbar.elements.cells import Cells, MTJCells
 from crossbar.elements.solution import ArraySolution
@@ -35,6 +36,8 @@ Wire = float | tuple[npt.ArrayLike, npt.ArrayLike]
 #: Resistance in series with the leads [ohm]: scalar, or {side: scalar or (lines,)}.
 Driver = float | Mapping[str, npt.ArrayLike]
 Shape = tuple[int, int] | None
+
+LARGEST = 1e100  # weight, bias or input
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,11 +237,10 @@ def positive(value: npt.ArrayLike, what: str) -> float:
 
 
 def floats(value: npt.ArrayLike, what: str) -> Array:
-    """Finite numbers of any shape, or DataError."""
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise DataError(f"{what} must be numbers") from None
+    """Numbers of any shape, finite and so small that their products are, or DataError."""
+    array = real_array(value, what)
     if not np.isfinite(array).all():
         raise DataError(f"{what} must be finite; NaN or infinity found")
+    if not all_between(array, -LARGEST, LARGEST):
+        raise DataError(f"{what} must be at most {LARGEST:g} in size")
     return array

@@ -267,7 +267,10 @@ def _shapes(shape: Shape | Sequence[Shape], layers: int) -> list[Shape]:
 
 def _two(layers: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]) -> list[tuple[npt.ArrayLike, npt.ArrayLike]]:
     """The layers, each checked to be a pair."""
-    pairs = [tuple(layer) for layer in layers]
+    try:
+        pairs = [tuple(layer) for layer in layers]
+    except TypeError:
+        raise DataError("layers are pairs (weights or states, bias), the first layer first") from None
     if any(len(pair) != 2 for pair in pairs):
         raise DataError("each layer is a pair (weights or states, bias)")
     return pairs  # type: ignore[return-value]

@@ -16,6 +16,7 @@ _MARGIN = 0.2        # the inner solve aims this far below the tolerance of the 
 _HALVINGS = 30       # of a Newton step
 _REACH = 0.25        # of the range of voltages: most that a step of a transient may move a node
 _MAX_TRANSIENT_STEPS = 400
+_PATIENCE = 20       # steps in a row, each four times shorter than the last, that may be taken back
 
 
 def newton(state: LineState, rtol: float) -> LineState:
@@ -50,6 +51,7 @@ def follow_transient(state: LineState, rtol: float) -> LineState:
     """
     reach = _REACH * np.maximum(state.voltage_range(), 1e-290)
     capacitance = state.largest / reach
+    rejected = 0  # steps in a row
     for _ in range(_MAX_TRANSIENT_STEPS):
         state.trace.append((state.iterations, float(state.relative().max())))
         if state.solved(rtol).all():
@@ -65,6 +67,9 @@ def follow_transient(state: LineState, rtol: float) -> LineState:
         worse = ~((state.misfit <= before) | state.solved(rtol))
         if worse.any():
             state.move(du, dv, np.where(worse, -scale, 0.0))
+        rejected = rejected + 1 if worse[~state.solved(rtol)].all() else 0
+        if rejected > _PATIENCE:
+            break
         capacitance = np.where(worse, 4 * capacitance, capacitance / 4)
     raise _stuck(state)
 

@@ -47,12 +47,13 @@ def solve_planes(first: Plane, second: Plane, law: Law, *, crossed: bool = True,
 
 def _solve(first: Plane, second: Plane, law: Law, crossed: bool, start: tuple[Array, Array] | None, guess: Array | None,
            rtol: float) -> "LineState":
-    """Newton's method; where it fails, once more without hints, then in small steps."""
+    """Newton's method; where it fails, once more without hints, then, for transistors, in small steps. (Of cells with two
+    terminals the line search finds every solution that arithmetic can tell.)"""
     hinted = start is not None or guess is not None
     try:
         return newton(LineState.begin(first, second, law, crossed, start, guess), rtol)
     except ConvergenceError:
-        if law.linear and not hinted:
+        if law.symmetric and not hinted:
             raise
     if hinted:
         return _solve(first, second, law, crossed, None, None, rtol)
