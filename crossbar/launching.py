@@ -20,6 +20,7 @@ the same pieces either way, and so the numbers are the same.
 """
 
 import ctypes
+import logging
 import os
 import sys
 from multiprocessing import parent_process
@@ -35,9 +36,20 @@ _engines: list[Any] = []    # the launcher's machine code lives as long as they 
 
 
 def install() -> None:
-    """Link kernels that are loaded from now on to the launcher, and start numba's threads."""
+    """Link kernels that are loaded from now on to the launcher, and start numba's threads. Where a version of numba has not the
+    names that this takes, kernels stay as numba makes them, and one line says so."""
     if _engines:
         return
+    try:
+        _engines.append(_link())
+    except (AttributeError, ImportError) as error:
+        _engines.append(None)
+        logging.getLogger("crossbar").warning(
+            "this version of numba is not known (%s): solves in forked processes may hang, start processes by spawn", error)
+
+
+def _link() -> Any:
+    """The launcher's machine code, where kernels look for (1)."""
     from llvmlite import binding
     from numba.np.ufunc import parallel
     if parallel._is_initialized and parent_process() is not None:
@@ -49,7 +61,7 @@ def install() -> None:
     engine = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
     engine.finalize_object()
     binding.add_symbol(_SYMBOL, engine.get_function_address(_SYMBOL))
-    _engines.append(engine)
+    return engine
 
 
 def _launcher(layer: int, one_at_a_time: bool) -> str:

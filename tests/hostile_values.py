@@ -1,6 +1,7 @@
 """Values that replace the good arguments of calls: what is no number, numbers at the edges of what there is, wrong types, arrays
 of other values, shapes, layouts and kinds."""
 
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import crossbar as xb
 Call = tuple[Callable[..., object], dict[str, Any]]
 Case = tuple[str, str, int]  # name of a call, argument, number of the replacement
 
-SECONDS = 10
+SECONDS, BYTES = 10, 2 ** 30
 
 NUMBERS = (np.nan, np.inf, -np.inf, 1e308, -1e308, 1e-320, 5e-324, 1e155, -1e155, 1e200, 1e-200, 0, -1, True, 2 ** 63,
            10 ** 400, np.float32(1e30), np.longdouble("1e4000"), 1j)
@@ -52,6 +53,14 @@ def hostile_cases(calls: dict[str, Call], objects: Sequence[Any]) -> list[Case]:
     """One case for every argument of every call and every replacement."""
     return [(name, argument, k) for name, (_, arguments) in calls.items() for argument, good in arguments.items()
             for k in range(len(list(replacements(good, objects))))]
+
+
+def all_must_end_well(calls: dict[str, Call], objects: Sequence[Any], name: str) -> None:
+    """Every case of one call, in less than BYTES more than this process has had so far."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for case in hostile_cases({name: calls[name]}, objects):
+        must_end_well(calls, objects, *case)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < BYTES
 
 
 def must_end_well(calls: dict[str, Call], objects: Sequence[Any], name: str, argument: str, k: int) -> None:

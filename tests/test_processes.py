@@ -131,3 +131,18 @@ if __name__ == "__main__":
     finished = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120,
                               check=False, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert (finished.stdout, finished.stderr) == ("True\n", "")
+
+
+def test_an_unknown_numba_is_said_and_solves_all_the_same() -> None:
+    """Without the names of numba that the launcher takes, kernels are numba's own."""
+    program = """
+import numpy as np
+from numba.np.ufunc import parallel
+del parallel.threading_layer
+import crossbar as xb
+current = xb.PassiveArray(np.full((8, 8), 1e-4), r_word=0.0, r_bit=0.0).solve(word_left=0.1).bit_current
+np.testing.assert_allclose(current, 8e-5, rtol=1e-9)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "this version of numba is not known" in done.stderr
