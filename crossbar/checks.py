@@ -1,6 +1,5 @@
 """What every input must be before anything is computed from it: real numbers in a regular array that fits in memory."""
 
-import sys
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -11,6 +10,8 @@ from crossbar import memory
 from crossbar.errors import DataError
 
 Kind = TypeVar("Kind")
+
+MOST_COUNTED = 10 ** 300  # what a float holds: whether so many fit in memory can be asked
 
 #: Magnitudes between which products and squares of a solve keep within the range of numbers, far beyond what can be built.
 VOLTS = 1e100                   # [V], the most
@@ -84,13 +85,13 @@ def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
     return numbers.astype(np.intp)
 
 
-def count(value: Any, what: str, least: int = 1, most: int = sys.maxsize) -> int:
+def count(value: Any, what: str, least: int = 1, most: int = MOST_COUNTED) -> int:
     """One whole number from `least` to `most`. Raises DataError for anything else."""
     number = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     if whole and least <= number <= most:
         return int(number)
-    limit = "" if most == sys.maxsize else f" and at most {most}"
+    limit = "" if most == MOST_COUNTED else f" and at most {most}"
     raise DataError(f"{what} is a whole number of at least {least}{limit}, not {_shown(value)}")
 
 
