@@ -120,6 +120,7 @@ class Kirchhoff:
     node: str                 # where the residual is largest
 
 
+_RUNAWAY = 1e25  # [V] at a node of a nonlinear circuit, that are no solution
 NOISE = 8 * np.finfo(float).eps  # of F, relative to |Jacobian| |x|: what rounding of x may leave
 
 
@@ -160,6 +161,8 @@ class System:
         over = np.abs(residual) / self._tolerance(x, scale, NOISE * (abs(jacobian) @ np.abs(x)) + self.noise)
         worst = int(np.argmax(over)) if over.size else 0
         misfit = max(float(over[worst]) if over.size else 0.0, self._array_misfit(x, residual, values))
+        if not self.linear and np.abs(x[self.nodes]).max(initial=0.0) > _RUNAWAY:
+            misfit = np.inf  # what rounding leaves there would hide any current
         return Evaluation(residual, jacobian, misfit, worst)
 
     @np.errstate(all="ignore")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from crossbar import NMOS, OneTransistorArray, operating_point
+from crossbar import NMOS, ConvergenceError, OneTransistorArray, operating_point
 
 SEED = 3_170_442_951
 
@@ -74,3 +74,30 @@ def test_random_arrays_with_floating_source_lines_are_solved():
         gate = rng.choice([0.0, 0.5, 1.2], shape[0])
         s = array.solve(gate=gate, bit_top=rng.uniform(-1.5, 1.5, shape[1]))
         assert s.relative_residual <= 1e-10
+
+
+@pytest.mark.parametrize("r_driver", [0.0, 10.0])
+@pytest.mark.parametrize("source_left", [(1.0, 0.5), (1.0, 0.0), (0.7, 0.6)])
+@pytest.mark.parametrize("vto, gate", [(0.4, 0.0), (0.4, 0.2), (0.4, 0.3), (0.2, 0.0), (0.2, 0.3)])
+def test_a_floating_bit_line_over_transistors_that_are_off(vto, gate, source_left, r_driver):
+    """Between two saturated leakages nothing says where the line is until it has come near the lower source line."""
+    transistor = NMOS(kp=2e-4, w=2e-6, l=1e-7, vto=vto, model="ekv")
+    array = OneTransistorArray([[5e-5], [2e-5]], transistor=transistor, source_lines="orthogonal", r_driver=r_driver)
+    drives = {"gate": [gate, gate], "source_left": np.array(source_left)}
+    s = array.solve(**drives)
+    point = operating_point(array.to_circuit(**drives), reltol=1e-9, abstol=1e-18)
+    np.testing.assert_allclose(s.bit_voltage[0, 0], point.v("bl[0,0]"), rtol=0, atol=1e-6)
+
+
+def test_voltages_beyond_all_bounds_are_no_operating_point():
+    """A bit line whose broken end hangs on leakage: 0.8 V everywhere, as only one terminal is driven, or an error."""
+    transistor = NMOS(kp=2e-4, w=2e-6, l=1e-7, vto=0.4, model="ekv")
+    array = OneTransistorArray([[2e-6], [1.4e-6], [2.7e-5]], transistor=transistor,
+                               r_bit=np.array([[1.0], [1.0], [np.inf], [1.0]]), r_source=1.0)
+    gate = [1.2, -0.3, 0.0]
+    np.testing.assert_allclose(array.solve(gate, bit_top=0.8).bit_voltage, 0.8, rtol=1e-9)
+    try:
+        point = operating_point(array.to_circuit(gate, bit_top=0.8))
+    except ConvergenceError:
+        return
+    assert abs(point.v("bl[0,0]") - 0.8) < 1e-6 and abs(point.i("v_bit_top[0]")) < 1e-9

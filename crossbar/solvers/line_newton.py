@@ -16,6 +16,8 @@ _MARGIN = 0.2        # the inner solve aims this far below the tolerance of the 
 _HALVINGS = 30       # of a Newton step
 _REACH = 0.25        # of the range of voltages: most that a step of a transient may move a node
 _MAX_TRANSIENT_STEPS = 400
+_ROUNDING = 4 * np.finfo(float).eps  # of a step, at every node
+_SLACK = 1.01        # a step of a transient may raise the misfit so much: on a plateau it says nothing
 _PATIENCE = 20       # steps in a row, each four times shorter than the last, that may be taken back
 
 
@@ -47,8 +49,10 @@ def follow_transient(state: LineState, rtol: float) -> LineState:
     """The solution as the end of a transient with a capacitance across every cell, in implicit steps that grow as it settles:
     pseudo-transient continuation (Kelley, Keyes, SIAM J. Numer. Anal. 35, 508 (1998)).
 
-    Where transistors are off or saturated, a floating line sees no slope, and Newton's method does not know how far to go.
+    Where transistors are off or saturated, a floating line sees no slope, and Newton's method does not know how far to go. The
+    currents that decide may be far below what rounding of a long step drives through wires, which the next step mends.
     """
+    wires = state.first.conductance + state.second.conductance
     reach = _REACH * np.maximum(state.voltage_range(), 1e-290)
     capacitance = state.largest / reach
     rejected = 0  # steps in a row
@@ -64,7 +68,8 @@ def follow_transient(state: LineState, rtol: float) -> LineState:
         largest = np.maximum(np.abs(du).max(axis=(1, 2)), np.abs(dv).max(axis=(1, 2)))
         scale = np.minimum(1.0, reach / np.maximum(largest, 1e-300))
         state.move(du, dv, scale)
-        worse = ~((state.misfit <= before) | state.solved(rtol))
+        rounding = _ROUNDING * scale * largest * wires
+        worse = ~((state.misfit <= _SLACK * before + rounding) | state.solved(rtol))
         if worse.any():
             state.move(du, dv, np.where(worse, -scale, 0.0))
         rejected = rejected + 1 if worse[~state.solved(rtol)].all() else 0

@@ -76,6 +76,13 @@ class Plane:
         return np.where(total > 0, self.near - self.far, 0.0) / np.where(total > 0, total, 1.0)
 
     @cached_property
+    def conductance(self) -> float:
+        """Sum over all segments of all lines that are neither 0 ohm nor open [S]."""
+        finite = np.isfinite(self.r) & (self.r > 0)
+        lines = self.near.shape[1] if self.r.shape[1] == 1 else 1
+        return lines * float((1 / self.r[finite]).sum())
+
+    @cached_property
     def least(self) -> Array:
         """(L or 1,) least resistance of a line's segments that is not 0, inf if there is none [ohm]."""
         return np.asarray(np.where(self.r > 0, self.r, np.inf).min(axis=0))

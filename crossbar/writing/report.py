@@ -66,14 +66,16 @@ class WriteReport:
     probabilities: of either state, and of having been disturbed, carried through all phases for
     every cell, however small they are (in arrays of more than 4096 cells a phase that flips a state
     with less than 1e-18 is taken to leave it, or as rest). Their means over writes are those of the
-    drawn ones. What remains approximate:
+    drawn ones, but for what remains approximate:
 
     - The voltages of a cell are those that the states of all others gave it in this write; in the
       state that it was not in it sees what its two lines let it, the others holding their voltages
-      (`writing.turning`).
+      (`writing.turning`). Where unselected lines float, cells share their fate: trains of pulses that
+      flip most of 2 x 2 or 3 x 3 cells of Delta 22 are expected with 4 to 6 per cent too many errors
+      and up to 3 per cent too many disturbed cells.
     - Reads tell the states, on which further pulses depend: with Verify, `expected_disturb` goes on
       from the states that the cells were read in. Where most cells are disturbed it is some per
-      cent too much.
+      cent off.
 
     None where cells were followed through the pulse (Stepping), which has no closed form.
     """
