@@ -30,7 +30,7 @@ def newton(state: LineState, rtol: float) -> LineState:
         if state.solved(rtol).all():
             state.give_back(step)
             return state
-        if before is not None:
+        if before is not None and state.needs_digits(rtol):
             state.fold()
         if step is None or not state.law.linear:
             step = None  # gives its memory back first

@@ -20,6 +20,7 @@ from crossbar.solvers.schur import Schur
 _GUESS = 0.01         # relative misfit of the linear cells with which nonlinear ones begin,
 _INFORMED = 1e-4      # and where their voltages are known, about
 _MOST_SLOPE = 1e150   # [S] of all cells together
+_WORTH = 0.01         # of the misfit that may be left
 _HIDDEN = 1e-12       # of the cells' current; rounding of node voltages beyond it is kept
 _SLIGHT = 1e-6        # [V] below which cells conduct as without a voltage
 _FAINT = 0.01         # of what a segment could carry; noise beyond it hides currents, and their absence
@@ -120,6 +121,12 @@ class LineState:
             balance.fold(base, getattr(self, f"low_{plane}"), shift, x)
         if self.low_u.size:
             self.evaluate()  # what cells carry has more digits now
+
+    def needs_digits(self, rtol: float) -> bool:
+        """Whether rounding of the deviations may drive as much current as is worth looking at, through wires or cells."""
+        segments = sum(plane.shape[1] * plane.shape[2] / float(plane.least.min()) for plane in (self.first, self.second))
+        rounding = _NOISE * self.voltage_range() * segments
+        return bool((rounding > _WORTH * rtol * self.carried).any()) or self._cells_need_digits()
 
     def _cells_need_digits(self) -> bool:
         """Whether rounding of whole node voltages is worth more current in the cells than may be missing."""
