@@ -31,10 +31,7 @@ def generator(rng: Any) -> np.random.Generator:
 def real_array(value: Any, what: str) -> npt.NDArray[np.float64]:
     """A float copy of numbers of any real type. Raises DataError for text, complex, ragged or other input; SizeError where
     the copy would not fit in memory. `what` begins the message."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):
-        raise DataError(f"{what}: not a regular array") from None
+    array = _regular_array(value, what)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: real numbers are wanted, got {array.dtype}")
     memory.require(what, 8 * float(array.size))
@@ -74,10 +71,7 @@ def positive_number(value: Any, what: str, *, finite: bool = True, most: float =
 def whole_numbers(value: Any, what: str) -> npt.NDArray[np.intp]:
     """Whole numbers of any shape. Raises DataError for other types, ragged or empty lists, and
     beyond 64 bits."""
-    try:
-        numbers = np.asarray(value)
-    except (TypeError, ValueError):
-        raise DataError(f"{what}: not a regular array") from None
+    numbers = _regular_array(value, what)
     if numbers.dtype.kind not in "iu":
         raise DataError(f"{what}: whole numbers are wanted, not {_shown(value)}")
     if numbers.dtype.kind == "u" and (numbers > np.iinfo(np.intp).max).any():
@@ -157,6 +151,14 @@ def name(value: Any, what: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{what} is text, not {type(value).__name__}")
     return value.lower()
+
+
+def _regular_array(value: Any, what: str) -> npt.NDArray[Any]:
+    """An array of any type. Raises DataError for ragged lists, and what fits in none."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        raise DataError(f"{what}: not a regular array") from None
 
 
 def _shown(value: Any) -> str:
